@@ -1,0 +1,62 @@
+# hearthflux: `make demo` shows it, `make test` checks it. Everything made here goes to .venv, .tools and .local.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
+
+.PHONY: help env tools demo test lint format preview lock bench-writer bench-provider bench-summaries clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.ready: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or later is needed; $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
+	@echo "making .venv from requirements.lock (about a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+env: .venv/.ready ## the Python environment, from the lock file
+
+tools: env ## influxd and pulumi: found on PATH, or built (about 10 minutes, once)
+	@$(BIN)/python -m tools
+
+demo: tools ## a home's history, from an empty folder to plots
+	@$(BIN)/hearthflux demo
+
+lint: env ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: env ## let ruff put the code in shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+test: tools lint ## everything, on the real influxd and the real pulumi
+	@$(BIN)/python -m pytest
+
+preview: tools ## the diff of every environment: what `pulumi up` would change
+	@for stack in dev staging prod; do $(BIN)/hearthflux stack preview --stack $$stack; done
+
+lock: env ## write requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --quiet --custom-compile-command "make lock" --output-file requirements.lock
+
+bench-writer: tools ## the writer beside its peers
+	@$(BIN)/python -m benchmarks.writer
+
+bench-provider: tools ## the provider beside a stub and plain API calls
+	@$(BIN)/python -m benchmarks.provider
+
+bench-summaries: tools ## the summaries beside the plain continuous-query shape
+	@$(BIN)/python -m benchmarks.summaries
+
+clean: ## stop the local server and remove .local and .venv; .tools stays
+	@test ! -x $(BIN)/hearthflux || $(BIN)/hearthflux server stop
+	@rm -rf .local .venv
