@@ -77,7 +77,7 @@ def write_private(path: Path, text: str) -> None:
     """Write a secret so that it is at no moment readable by others, and never half there."""
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
         output.write(text)
         output.flush()
         os.fsync(output.fileno())

@@ -1,1 +1,1 @@
-"""How the real `influxd` and `pulumi` are found or built. Standard library only: it runs before the environment is there."""
+"""How the real `influxd` and `pulumi` are found or built. Standard library only: it runs first."""
