@@ -1,5 +1,8 @@
 """What an event is: tags, fields, units, tiers and the version of all that. Imports nothing else of the project."""
 
+from event_schema.attributes import ATTRIBUTE_KINDS, DEFAULT_ATTRIBUTES, attribute_kind
+from event_schema.conversion import EnergyMeters, Placement, home_zone, normalized, time_of_day, to_time_ns
+from event_schema.event import Event, InvalidEvent
 from event_schema.home_assistant import (
     DAILY_EVENTS,
     HOME_ASSISTANT_EVENTS,
@@ -11,16 +14,27 @@ from event_schema.home_assistant import (
 from event_schema.measurement import Field, Kind, Measurement, Tag, Tier, Tiers
 
 __all__ = [
+    "ATTRIBUTE_KINDS",
     "DAILY_EVENTS",
+    "DEFAULT_ATTRIBUTES",
     "HOME_ASSISTANT_EVENTS",
     "HOURLY_EVENTS",
     "SCHEMA_VERSION",
     "SUMMARY_TAGS",
     "TIERS",
+    "EnergyMeters",
+    "Event",
     "Field",
+    "InvalidEvent",
     "Kind",
     "Measurement",
+    "Placement",
     "Tag",
     "Tier",
     "Tiers",
+    "attribute_kind",
+    "home_zone",
+    "normalized",
+    "time_of_day",
+    "to_time_ns",
 ]
