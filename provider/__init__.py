@@ -1,0 +1,40 @@
+"""A Pulumi resource provider for InfluxDB 2, and the resource classes for Python programs.
+
+    from provider import Authorization, Bucket, Organization, Task
+
+    org = Organization("home", name="home_assistant")
+    events = Bucket(
+        "events",
+        org_id=org.id,
+        name="events",
+        retention=365 * 86400,              # seconds, 0 keeps for ever
+        shard_group_duration=7 * 86400,     # seconds
+        allow_data_loss=False,              # True: may be shortened, replaced or deleted with what is in it
+    )
+    Task("hourly", org_id=org.id, flux=script, source="templates/downsample/hourly.flux.j2")
+    token = Authorization(
+        "writer",
+        org_id=org.id,
+        permissions=[{"action": "write", "resource": {"type": "buckets", "id": events.id}}],
+    ).token                                 # a secret output
+
+Configuration: `influxdb:url` and `influxdb:token` (secret), or INFLUXDB_URL and INFLUXDB_TOKEN.
+Importing a class loads pulumi; the plugin's own side (`provider.plugin`) does not load the classes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from provider.resources import Authorization, Bucket, Organization, Task
+
+__all__ = ["Authorization", "Bucket", "Organization", "Task"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from provider import resources
+
+        return getattr(resources, name)
+    raise AttributeError(f"module 'provider' has no attribute {name!r}")

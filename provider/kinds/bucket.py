@@ -1,0 +1,196 @@
+"""Bucket: retention and shard-group duration, and the guard over the data in it."""
+
+from __future__ import annotations
+
+import re
+
+from provider.api import Api, ApiError, ProviderError
+from provider.kinds.base import ResourceKind, import_hint
+from provider.table import Failure, Property
+from provider.values import Plain, is_unknown
+
+HOUR = 3600
+DAY = 86400
+
+
+def duration_text(seconds: int) -> str:
+    """3600 -> '1 h', 604800 -> '7 d', 0 -> 'for ever'."""
+    if seconds == 0:
+        return "for ever"
+    for unit, size in (("d", DAY), ("h", HOUR), ("min", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def default_shard_group_duration(retention: int) -> int:
+    """What the server chooses for a retention in seconds (influxdb v2.7: retention.go)."""
+    if retention == 0 or retention >= 180 * DAY:
+        return 7 * DAY
+    return DAY if retention >= 2 * DAY else HOUR
+
+
+def is_shorter(new: int, old: int) -> bool:
+    """True if data that `old` would keep are dropped by `new`; 0 keeps for ever."""
+    return new != 0 and (old == 0 or new < old)
+
+
+class BucketKind(ResourceKind):
+    token = "influxdb:index:Bucket"
+    path = "/api/v2/buckets"
+    description = "A bucket: where points are stored, for how long, and in shard groups of which width."
+    table = (
+        Property(name="orgId", kind="string", required=True, replaces=True, description="id of its organization"),
+        Property(name="name", kind="string", required=True, description="its name, unique in its organization"),
+        Property(name="retention", kind="integer", default=0, description="seconds a point is kept, 0 for ever"),
+        Property(
+            name="shardGroupDuration",
+            kind="integer",
+            description="seconds that one shard group covers; expired data go a whole group at a time",
+        ),
+        Property(name="description", kind="string", description="what it is for"),
+        Property(
+            name="allowDataLoss",
+            kind="boolean",
+            default=False,
+            description="true: it may be shortened, replaced or deleted with the data in it",
+        ),
+    )
+
+    async def check(self, api: Api, old: Plain, new: Plain) -> list[Failure]:
+        failures = []
+        name, retention = new["name"], new["retention"]
+        if not is_unknown(name) and (name.startswith("_") or '"' in name):
+            failures.append(Failure("name", f"is {name!r}; InfluxDB allows no leading underscore and no double quote"))
+        if not is_unknown(retention):
+            if retention != 0 and retention < HOUR:
+                failures.append(Failure("retention", f"is {retention} s; the shortest is 3600 s (1 h), 0 is for ever"))
+            else:
+                new.setdefault("shardGroupDuration", default_shard_group_duration(retention))
+        width = new.get("shardGroupDuration")
+        if isinstance(width, int):
+            if width < HOUR:
+                failures.append(Failure("shardGroupDuration", f"is {width} s; the shortest is 3600 s (1 h)"))
+            elif not is_unknown(retention) and retention != 0 and retention < width:
+                failures.append(
+                    Failure(
+                        "shardGroupDuration",
+                        f"is {duration_text(width)}, longer than the retention of {duration_text(retention)}: "
+                        "choose a shard group not longer than the retention",
+                    )
+                )
+        if old and not failures:
+            failures += await self._data_at_risk(api, old, new)
+        return failures
+
+    async def _data_at_risk(self, api: Api, old: Plain, new: Plain) -> list[Failure]:
+        if new["allowDataLoss"] is True or is_unknown(old):
+            return []
+        moved = not is_unknown(new["orgId"]) and new["orgId"] != old.get("orgId")
+        before, after = old.get("retention", 0), new["retention"]
+        shortened = isinstance(after, int) and is_shorter(after, before)
+        if not moved and not shortened:
+            return []
+        identifier = await self._by_name(api, str(old["orgId"]), str(old["name"]))
+        if identifier is None:
+            return []
+        since = f"-{after}s" if shortened and not moved else "now()"
+        points = await self._points(api, str(old["orgId"]), identifier, since)
+        if points == 0 and not await self._has_data(api, str(old["orgId"]), identifier):
+            return []
+        what = (
+            f"would be shortened from {duration_text(before)} to {duration_text(after)}"
+            if shortened
+            else "would be replaced, since it moves to another organization"
+        )
+        return [
+            Failure(
+                "retention" if shortened else "orgId",
+                f"bucket {old['name']!r} {what}, which costs {points} stored values; "
+                "to do that all the same, set allowDataLoss for this bucket",
+            )
+        ]
+
+    async def _points(self, api: Api, org_id: str, identifier: str, stop: str) -> int:
+        answer = await api.query(
+            org_id,
+            f'from(bucketID: "{identifier}") |> range(start: 0, stop: {stop}) |> count() '
+            '|> toInt() |> keep(columns: ["_value"]) |> sum()',
+        )
+        return sum(int(number) for number in re.findall(r",(\d+)\s*$", answer, flags=re.MULTILINE))
+
+    async def _has_data(self, api: Api, org_id: str, identifier: str) -> bool:
+        flux = f'from(bucketID: "{identifier}") |> range(start: 0, stop: 2262-01-01T00:00:00Z) |> first()'
+        return bool((await api.query(org_id, flux)).strip())
+
+    async def _by_name(self, api: Api, org_id: str, name: str) -> str | None:
+        try:
+            found = await api.call("GET", self.path, query={"orgID": org_id, "name": name})
+        except ApiError as error:
+            if error.is_gone:
+                return None
+            raise
+        return next((str(bucket["id"]) for bucket in found["buckets"] if bucket["name"] == name), None)
+
+    def _rules(self, inputs: Plain) -> list[Plain]:
+        # Always both values: what is left out or too small is stored raw and read back wrong.
+        return [
+            {
+                "type": "expire",
+                "everySeconds": inputs["retention"],
+                "shardGroupDurationSeconds": inputs["shardGroupDuration"],
+            }
+        ]
+
+    async def create(self, api: Api, inputs: Plain) -> tuple[str, Plain]:
+        existing = await self._by_name(api, inputs["orgId"], inputs["name"])
+        if existing is not None:
+            raise ProviderError(
+                f"The bucket {inputs['name']!r} exists already in this organization; "
+                f"{import_hint(self.token, existing)} (or choose another name)"
+            )
+        body = {"orgID": inputs["orgId"], "name": inputs["name"], "retentionRules": self._rules(inputs)}
+        if inputs.get("description"):
+            body["description"] = inputs["description"]
+        answer = await api.call("POST", self.path, body)
+        return answer["id"], {}
+
+    def state_of(self, answer: Plain, known: Plain) -> Plain:
+        rule = (answer.get("retentionRules") or [{}])[0]
+        retention = int(rule.get("everySeconds", 0))
+        width = int(rule.get("shardGroupDurationSeconds", 0)) or default_shard_group_duration(retention)
+        state = {
+            "orgId": answer["orgID"],
+            "name": answer["name"],
+            "retention": retention,
+            "shardGroupDuration": width,
+            "allowDataLoss": known.get("allowDataLoss", False),
+        }
+        if answer.get("description"):
+            state["description"] = answer["description"]
+        return state
+
+    async def update(self, api: Api, identifier: str, old: Plain, new: Plain) -> Plain:
+        path = f"{self.path}/{identifier}"
+        # The engine is changed before the metadata: a rename that fails must not leave a changed retention.
+        if new["name"] != old.get("name"):
+            await api.call("PATCH", path, {"name": new["name"]})
+        body = {"description": new.get("description", ""), "retentionRules": self._rules(new)}
+        await api.call("PATCH", path, body)
+        return {}
+
+    async def before_delete(self, api: Api, identifier: str, state: Plain) -> None:
+        if state.get("allowDataLoss") is True:
+            return
+        try:
+            holds_data = await self._has_data(api, str(state["orgId"]), identifier)
+            points = await self._points(api, str(state["orgId"]), identifier, "now()") if holds_data else 0
+        except ApiError as error:
+            if error.is_gone:
+                return
+            raise
+        if holds_data:
+            raise ProviderError(
+                f"The bucket {state.get('name')!r} holds data ({points} stored values) and would be deleted with it; "
+                "to do that all the same, set allowDataLoss for this bucket, run pulumi up, and then delete it."
+            )
