@@ -2,8 +2,7 @@
 
 from event_schema.attributes import ATTRIBUTE_KINDS, DEFAULT_ATTRIBUTES, attribute_kind
 from event_schema.conversion import EnergyMeters, Placement, home_zone, normalized, time_of_day, to_time_ns
-from event_schema.event import Event, InvalidEvent, normalize
-from event_schema.from_home_assistant import DEFAULT_ATTRIBUTES, EnergyMeters, Place
+from event_schema.event import Event, InvalidEvent
 from event_schema.home_assistant import (
     DAILY_EVENTS,
     HOME_ASSISTANT_EVENTS,
@@ -29,7 +28,6 @@ __all__ = [
     "InvalidEvent",
     "Kind",
     "Measurement",
-    "Place",
     "Placement",
     "Tag",
     "Tier",
