@@ -1,0 +1,143 @@
+"""What the writer needs to know; from arguments, the environment or any mapping with the environment's names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
+
+Durability = Literal["fsync", "memory"]
+WhenFull = Literal["block", "drop_oldest", "drop_newest"]
+Action = Literal["reject", "repair", "warn", "off"]
+Token = str | Callable[[], str]
+
+DEFAULT_SPOOL = Path(".local") / "spool.sqlite"
+DEFAULT_QUALITY: dict[str, Action] = {"range": "reject", "future": "warn", "retention": "warn", "duplicate": "off"}
+
+# environment name -> setting, and how its text is read
+ENVIRONMENT: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
+    ("INFLUXDB_URL", "url", str),
+    ("INFLUXDB_TOKEN", "token", str),
+    ("INFLUXDB_TOKEN_FILE", "token_file", Path),
+    ("INFLUXDB_ORG", "org", str),
+    ("INFLUXDB_BUCKET", "bucket", str),
+    ("INFLUXDB_BATCH_SIZE", "batch_size", int),
+    ("INFLUXDB_BATCH_TIMEOUT", "batch_timeout", float),
+    ("INFLUXDB_WRITE_TIMEOUT", "write_timeout", float),
+    ("INFLUXDB_READ_TIMEOUT", "read_timeout", float),
+    ("INFLUXDB_SPOOL_PATH", "spool_path", Path),
+    ("INFLUXDB_SPOOL_LIMIT_BYTES", "spool_limit_bytes", int),
+    ("INFLUXDB_WHEN_FULL", "when_full", str),
+    ("INFLUXDB_DURABILITY", "durability", str),
+    ("RAW_DATA_RETENTION_DAYS", "retention_days", float),
+)
+
+
+class SettingsError(ValueError):
+    """A setting that is missing or wrong; the message names it and what would be right."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WriterSettings:
+    """Where events go and how. Times in seconds, sizes in bytes. Raises SettingsError when made wrong.
+
+    `token` is the token or a function that returns the present one; with `token_file` it is read from that file.
+    Either is asked again whenever the server refuses the token. `durability` "fsync" (accepted events survive the
+    process and the machine) or "memory" (they do not). `quality` says for each rule (range, future, retention,
+    duplicate) whether it rejects, repairs, warns or is off.
+    """
+
+    url: str
+    token: Token = field(default="", repr=False)
+    org: str
+    bucket: str = "events"
+    spool_path: Path | str = DEFAULT_SPOOL
+    token_file: Path | str | None = None
+    batch_size: int = 1000
+    batch_timeout: float = 5.0
+    write_timeout: float = 30.0
+    read_timeout: float = 10.0
+    durability: Durability = "fsync"
+    spool_limit_bytes: int = 4 * 1024**3
+    when_full: WhenFull = "block"
+    gzip: bool = False
+    connections: int = 2
+    close_timeout: float = 10.0
+    retry_first: float = 0.25
+    retry_longest: float = 10.0
+    retention_days: float | None = None
+    future_tolerance: float = 86_400.0
+    quality: Mapping[str, Action] = field(default_factory=lambda: dict(DEFAULT_QUALITY))
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError("INFLUXDB_URL (url) is not an address such as http://localhost:8086")
+        if not self.token and not self.token_file:
+            raise SettingsError("INFLUXDB_TOKEN (token) is empty: a token that may write to the bucket is needed")
+        for name in ("org", "bucket"):
+            if not getattr(self, name):
+                raise SettingsError(f"INFLUXDB_{name.upper()} ({name}) is empty")
+        for name in (
+            "batch_size",
+            "batch_timeout",
+            "write_timeout",
+            "read_timeout",
+            "spool_limit_bytes",
+            "connections",
+            "retry_first",
+            "retry_longest",
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise SettingsError(f"{name} {value!r}: a number above 0")
+        for name, allowed in (("durability", get_args(Durability)), ("when_full", get_args(WhenFull))):
+            if getattr(self, name) not in allowed:
+                raise SettingsError(f"{name} {getattr(self, name)!r}: one of {', '.join(allowed)}")
+        for rule, action in self.quality.items():
+            if rule not in DEFAULT_QUALITY or action not in get_args(Action):
+                raise SettingsError(
+                    f"quality {rule!r}: {action!r}; rules {', '.join(DEFAULT_QUALITY)}, actions "
+                    f"{', '.join(get_args(Action))}"
+                )
+
+    @classmethod
+    def from_env(cls, **overrides: Any) -> WriterSettings:
+        """From the INFLUXDB_* variables; keyword arguments win. Raises SettingsError."""
+        return cls.from_mapping(os.environ, **overrides)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, str], **overrides: Any) -> WriterSettings:
+        """From any mapping with the environment's names, such as the output of `hearthflux env`."""
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(overrides) - known)
+        if unknown:
+            raise SettingsError(f"no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        values: dict[str, Any] = {}
+        for variable, name, read in ENVIRONMENT:
+            text = mapping.get(variable, "")
+            if text == "" or name in overrides:
+                continue
+            try:
+                values[name] = read(text)
+            except ValueError:
+                raise SettingsError(f"{variable} {text!r}: a number is needed") from None
+        values.update(overrides)
+        missing = [
+            variable for variable, name in (("INFLUXDB_URL", "url"), ("INFLUXDB_ORG", "org")) if name not in values
+        ]
+        if missing:
+            raise SettingsError(f"{' and '.join(missing)} not set: 'hearthflux env' prints what a stack needs")
+        return cls(**values)
+
+    def current_token(self) -> str:
+        """The token as it is now. Raises SettingsError without ever showing it."""
+        if self.token_file:
+            try:
+                return Path(self.token_file).read_text().strip()
+            except OSError as error:
+                raise SettingsError(f"token file {self.token_file}: {error.strerror}") from None
+        return self.token() if callable(self.token) else self.token
