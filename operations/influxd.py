@@ -158,6 +158,11 @@ class LocalInfluxd:
         started = process_start_time(pid)
         return pid if started is not None and started == state["started"] else None
 
+    @property
+    def left_behind(self) -> bool:
+        """True where a state file is there of a server that ended without being stopped."""
+        return self._state_path.exists() and self.pid is None
+
     def is_ready(self, timeout: float = 2.0) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/health", timeout=timeout) as answer:

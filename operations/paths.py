@@ -1,0 +1,16 @@
+"""Where the command keeps what belongs to this machine: the folder `.local` of the project."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tools.find import ROOT
+
+LOCAL = Path(os.environ.get("HEARTHFLUX_LOCAL") or ROOT / ".local")
+
+
+def local(*parts: str) -> Path:
+    """A path below `.local` (or HEARTHFLUX_LOCAL); the folder itself is made, readable by the user only."""
+    LOCAL.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return LOCAL.joinpath(*parts)
