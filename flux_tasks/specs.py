@@ -1,0 +1,137 @@
+"""What is summed up, from where to where, how often: typed, and rendered to Flux."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from event_schema import SUMMARY_TAGS, TIERS, Tier, Tiers
+from flux_tasks.render import render
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+TASK_TEMPLATE = "downsample/task.flux.j2"
+# Time for the writer's spool to deliver what happened just before the window's end.
+OFFSETS = {"hourly": timedelta(minutes=5), "daily": timedelta(minutes=15)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate:
+    """One field of a summary: the Flux `function` over the raw field `source`."""
+
+    target: str
+    source: str
+    function: str
+
+
+AGGREGATES = (
+    Aggregate(target="avg_value", source="normalized_value", function="mean"),
+    Aggregate(target="min_value", source="normalized_value", function="min"),
+    Aggregate(target="max_value", source="normalized_value", function="max"),
+    Aggregate(target="sum_value", source="normalized_value", function="sum"),
+    Aggregate(target="value_count", source="normalized_value", function="count"),
+    Aggregate(target="event_count", source="state_value", function="count"),
+    Aggregate(target="total_energy", source="energy_consumption", function="sum"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Downsample:
+    """Windows of one tier, computed from raw events. `time_zone` decides where a day begins; hours are UTC's."""
+
+    name: str
+    tier: str
+    source_bucket: str
+    source_measurement: str
+    target_bucket: str
+    target_measurement: str
+    every: timedelta
+    offset: timedelta
+    time_zone: str = "UTC"
+    tags: tuple[str, ...] = tuple(tag.name for tag in SUMMARY_TAGS)
+    aggregates: tuple[Aggregate, ...] = AGGREGATES
+
+    def __post_init__(self) -> None:
+        if self.every not in (HOUR, DAY):
+            raise ValueError(f"{self.name}: windows of {self.every}; an hour or a day")
+        if not timedelta(0) <= self.offset < self.every:
+            raise ValueError(f"{self.name}: offset {self.offset} has to be shorter than its cadence {self.every}")
+        if self.every == HOUR and self.time_zone != "UTC":
+            raise ValueError(f"{self.name}: hourly windows are UTC's, not those of {self.time_zone}")
+        ZoneInfo(self.time_zone)
+
+    @property
+    def totals(self) -> tuple[Aggregate, ...]:
+        """The aggregates that add up over series, so that a window's total tells whether it is right."""
+        return tuple(one for one in self.aggregates if one.function in ("sum", "count"))
+
+    @property
+    def cron(self) -> str | None:
+        """When the home's day has surely ended, in UTC; None where `every` says it already.
+
+        With daylight saving the local midnight is at two times of the UTC day: the later one is taken.
+        """
+        if self.time_zone == "UTC":
+            return None
+        zone = ZoneInfo(self.time_zone)
+        this_year = datetime.now(UTC).year
+        ends = set()
+        for year in (this_year, this_year + 1):
+            for month in range(1, 13):
+                midnight = datetime(year, month, 15, tzinfo=zone).astimezone(UTC)
+                ends.add(midnight.hour * 60 + midnight.minute)
+        latest = max(ends) if max(ends) - min(ends) < 720 else max(end for end in ends if end < 720)
+        return f"{latest % 60} {latest // 60} * * *"
+
+    def task_flux(self) -> str:
+        """The script of the scheduled task: one window, the last whole one."""
+        return render(TASK_TEMPLATE, spec=self)
+
+    def backfill_flux(self, start: datetime, stop: datetime, *, window: bool) -> str:
+        """The script for an explicit range: cut into windows of `every`, or as one window."""
+        return render("downsample/backfill.flux.j2", spec=self, start=start, stop=stop, window=window)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FluxTask:
+    """A task as the stacks declare it; `source` is named in error messages."""
+
+    name: str
+    flux: str
+    description: str
+    source: str = f"templates/{TASK_TEMPLATE}"
+
+
+def _downsample(raw: Tier, tier: Tier, time_zone: str) -> Downsample:
+    if tier.every is None:
+        raise ValueError(f"tier {tier.name} has no windows")
+    return Downsample(
+        name=f"downsample_{tier.name}",
+        tier=tier.name,
+        source_bucket=raw.bucket,
+        source_measurement=raw.measurement,
+        target_bucket=tier.bucket,
+        target_measurement=tier.measurement,
+        every=tier.every,
+        offset=OFFSETS[tier.name],
+        time_zone=time_zone if tier.every >= DAY else "UTC",
+    )
+
+
+def downsamples(tiers: Tiers = TIERS, time_zone: str = "UTC") -> tuple[Downsample, Downsample]:
+    """The hourly and the daily summary, both from raw events."""
+    return _downsample(tiers.raw, tiers.hourly, time_zone), _downsample(tiers.raw, tiers.daily, time_zone)
+
+
+def home_tasks(tiers: Tiers = TIERS, time_zone: str = "UTC") -> Sequence[FluxTask]:
+    """The tasks of a home, ready to be declared."""
+    return [
+        FluxTask(
+            name=spec.name,
+            flux=spec.task_flux(),
+            description=f"{spec.tier} summary of {spec.source_bucket} into {spec.target_bucket}",
+        )
+        for spec in downsamples(tiers, time_zone)
+    ]

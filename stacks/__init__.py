@@ -1,0 +1,1 @@
+"""What a home's database is made of, declared with Pulumi."""

@@ -1,0 +1,45 @@
+"""The tokens, each with the least that its user needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from provider import Authorization, Bucket
+from stacks.storage import Storage
+
+
+def _bucket(action: str, bucket: Bucket) -> dict[str, Any]:
+    return {"action": action, "resource": {"type": "buckets", "id": bucket.id}}
+
+
+class Access(pulumi.ComponentResource):
+    """`writer` may write raw events, `reader` may read every tier, `operations` also fills the summaries."""
+
+    writer: Authorization
+    reader: Authorization
+    operations: Authorization
+
+    def __init__(self, name: str, storage: Storage, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("hearthflux:index:Access", name, None, opts)
+        buckets = list(storage.buckets.values())
+        child = pulumi.ResourceOptions(parent=self)
+
+        def token(role: str, description: str, permissions: list[dict[str, Any]]) -> Authorization:
+            return Authorization(
+                role,
+                org_id=storage.organization.id,
+                description=description,
+                permissions=permissions,
+                opts=child,
+            )
+
+        self.writer = token("writer", "writes raw events, nothing else", [_bucket("write", storage.buckets["raw"])])
+        self.reader = token("reader", "reads every tier", [_bucket("read", bucket) for bucket in buckets])
+        self.operations = token(
+            "operations",
+            "backfill and repair: reads every tier, writes the summaries",
+            [_bucket(action, bucket) for bucket in buckets for action in ("read", "write")],
+        )
+        self.register_outputs({})

@@ -1,0 +1,1 @@
+"""The Jinja templates of every Flux script: downsample/ writes summaries, queries/ reads, macros/ serve both."""
