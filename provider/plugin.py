@@ -54,6 +54,8 @@ class InfluxProvider(sdk.Provider):
         return self._api
 
     def _kind(self, token: str) -> ResourceKind:
+        # Below a component the type comes as `<parent types>$<type>`.
+        token = token.rpartition("$")[2]
         if token not in KINDS:
             raise ProviderError(f"There is no resource {token}; there are {', '.join(sorted(KINDS))}.")
         return KINDS[token]
