@@ -10,10 +10,10 @@ async with SummaryServer.from_env() as server:
 """
 
 from flux_tasks.backfill import Report, backfill, repair
-from flux_tasks.render import TemplateProblem, render
 from flux_tasks.server import ServerProblem, SummaryServer
 from flux_tasks.specs import Aggregate, Downsample, FluxTask, downsamples, home_tasks
 from flux_tasks.windows import Window, windows_between
+from templates.render import TemplateProblem, render
 
 __all__ = [
     "Aggregate",

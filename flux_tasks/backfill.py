@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flux_tasks.render import render
 from flux_tasks.server import SummaryServer
 from flux_tasks.specs import Downsample, downsamples
 from flux_tasks.windows import Window, due, runs, windows_between
+from templates.render import render
 
 Progress = Callable[[int, int], None]
 

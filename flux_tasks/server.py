@@ -14,7 +14,7 @@ from influxdb_client.client.flux_csv_parser import FluxQueryException
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from influxdb_client.rest import ApiException
 
-from flux_tasks.render import flux_time
+from templates.render import flux_time
 
 VARIABLES = ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG")
 QUERY_TIMEOUT_SECONDS = 600

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from event_schema import SUMMARY_TAGS, TIERS, Tier, Tiers
-from flux_tasks.render import render
+from templates.render import render
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
