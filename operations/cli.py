@@ -42,6 +42,10 @@ EXPECTED_ERRORS = frozenset(
         "event_schema.event.InvalidEvent",
         "writer.settings.SettingsError",
         "stacks.settings.WrongSetting",
+        "flux_tasks.server.ServerProblem",
+        "templates.render.TemplateProblem",
+        "reader.periods.InvalidQuery",
+        "reader.summary_reader.ReaderError",
     }
 )
 
