@@ -57,6 +57,8 @@ class Event:
 
         def __getattr__(self, name: str) -> Any: ...
 
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
     def __repr__(self) -> str:
         values = ((name, getattr(self, name)) for name in ("time_ns", *NAMES, "attributes"))
         return f"Event({', '.join(f'{name}={value!r}' for name, value in values if value is not None)})"

@@ -7,6 +7,7 @@ workers           -> take from the spool -> post -> finish (delivered, dead lett
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import time
@@ -178,8 +179,9 @@ class BatchWriter:
             lines, refused = self._encode_slice(part)
             bad += len(part) - len(lines)
             first = first or refused
-            if lines and (group := await self._put(lines)) is not None:
-                groups[group] = None
+            for fitting in self._fitting(lines):
+                if (group := await self._put(fitting)) is not None:
+                    groups[group] = None
             await asyncio.sleep(0)
         for group in groups:
             await asyncio.shield(group)
@@ -188,6 +190,15 @@ class BatchWriter:
             rule = f"{first.rule} ({bad} of {len(batch)} events were refused, the others are accepted)"
             raise InvalidEvent(first.field, first.value, rule)
         return len(batch)
+
+    def _fitting(self, lines: list[str]) -> list[list[str]]:
+        """Cut so that a small spool takes a large write part by part."""
+        if not lines:
+            return []
+        size = sum(map(len, lines))
+        parts = min(len(lines), 1 + 4 * size // self.settings.spool_limit_bytes)
+        step = -(-len(lines) // parts)
+        return [lines[start : start + step] for start in range(0, len(lines), step)]
 
     def _check_open(self) -> None:
         if not self._open:
@@ -214,9 +225,9 @@ class BatchWriter:
                 self._refuse(event, error)
                 first = first or error
             except AttributeError:
-                error = InvalidEvent("event", event, "an Event is needed: Event(...) or Event.from_home_assistant(...)")
-                self._refuse(event, error)
-                first = first or error
+                strange = InvalidEvent("event", event, "not an Event: make one with Event.from_home_assistant(...)")
+                self._refuse(event, strange)
+                first = first or strange
         return lines, first
 
     def _refuse(self, event: object, error: InvalidEvent) -> None:
@@ -254,10 +265,8 @@ class BatchWriter:
 
     async def _commit_forever(self) -> None:
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), SETTLE_SECONDS if self._spool.unsettled else None)
-            except TimeoutError:
-                pass
             self._wake.clear()
             await self._commit()
 
@@ -349,14 +358,12 @@ class BatchWriter:
                 self._unsent = 0
             self._work.clear()
             left = max(settings.batch_timeout - age, 0.001) if self._unsent else None
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._work.wait(), left)
-            except TimeoutError:
-                pass
 
     # ask ------------------------------------------------------------------------------------------------
 
-    async def flush(self, timeout: float | None = None) -> FlushReport:
+    async def flush(self, timeout: float | None = None) -> FlushReport:  # noqa: ASYNC109
         """Wait until the server has what was accepted before this call, or `timeout` seconds (default
         `write_timeout`) are over: then `pending` is above 0 and delivery goes on."""
         self._check_open()
@@ -368,10 +375,8 @@ class BatchWriter:
         self._work.set()
         while self._first_unresolved() <= target and (left := end - time.monotonic()) > 0:
             self._progress.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._progress.wait(), min(left, 0.5))
-            except TimeoutError:
-                pass
         stats = self._stats
         return FlushReport(stats.delivered, stats.dead_lettered, stats.dropped, stats.pending)
 

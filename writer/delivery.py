@@ -17,8 +17,10 @@ from writer.transport import Transport
 
 log = logging.getLogger("hearthflux.writer")
 
-# A batch that fails this often with a poison status, while others are taken, is split; a single line, buried.
+# A batch that fails this often with a poison status, while others are taken since its first failure, is split;
+# a part of one needs fewer attempts, but the same proof. Without that proof the server is ill, not the batch.
 POISON_ATTEMPTS = 4
+POISON_PART_ATTEMPTS = 2
 TOKEN_CHECK_SECONDS = 0.5
 
 
@@ -30,11 +32,16 @@ class Piece:
     lines: list[bytes] | None = None
     attempts: int = 0
     deliveries_before: int = 0
+    patience: int = POISON_ATTEMPTS
 
     def halves(self) -> tuple[Piece, Piece]:
         lines = self.split()
         middle = len(lines) // 2
-        return tuple(Piece(b"\n".join(part) + b"\n", part) for part in (lines[:middle], lines[middle:]))  # type: ignore[return-value]
+        first, second = (
+            Piece(b"\n".join(part) + b"\n", part, patience=POISON_PART_ATTEMPTS)
+            for part in (lines[:middle], lines[middle:])
+        )
+        return first, second
 
     def split(self) -> list[bytes]:
         if self.lines is None:
@@ -61,7 +68,7 @@ class Delivery:
             self._stats.requests += 1
             if piece.attempts:
                 self._stats.retries += 1
-            else:
+            elif piece.patience == POISON_ATTEMPTS:
                 piece.deliveries_before = self._deliveries
             answer = await self._transport.post(piece.body)
             outcome = self._outcome(piece, answer)
@@ -72,14 +79,20 @@ class Delivery:
             self._stats.failed_requests += 1
             if outcome is Outcome.SPLIT:
                 if len(piece.split()) > 1:
-                    stack.extend(reversed(piece.halves()))
+                    halves = piece.halves()
+                    for half in halves:
+                        half.deliveries_before = self._deliveries
+                    stack.extend(reversed(halves))
                 else:
                     line = piece.split()[0] if piece.split() else piece.body
                     dead.append((answer.status, answer.reason, line))
                     log.warning("dead letter", extra={"status": answer.status, "reason": answer.reason})
                 continue
             piece.attempts += 1
-            stack.append(piece)
+            if answer.status in POISON_STATUSES:
+                stack.insert(0, piece)  # its siblings first: their success is the proof that this one is at fault
+            else:
+                stack.append(piece)
             await self._wait(worker, piece, answer, outcome)
         self.troubles.pop(worker, None)
         return dead
@@ -87,7 +100,7 @@ class Delivery:
     def _outcome(self, piece: Piece, answer: Answer) -> Outcome:
         poisoned = (
             answer.status in POISON_STATUSES
-            and piece.attempts + 1 >= POISON_ATTEMPTS
+            and piece.attempts + 1 >= piece.patience
             and self._deliveries > piece.deliveries_before
         )
         return Outcome.SPLIT if poisoned else answer.outcome

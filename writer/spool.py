@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS refused (
     event TEXT NOT NULL);
 """
 REFUSED_KEPT = 10_000
+SALVAGED_AT_MOST = 1_000_000
 
 
 class SpoolError(Exception):
@@ -152,6 +153,7 @@ class Spool:
                 source.rename(aside.with_name(aside.name + suffix))
         self._connect()
         self.salvaged_from = aside
+        _extend_to_its_pages(aside)
         columns = {"queue": "born, lines, bytes, body", "dead_letters": "died, status, reason, line"}
         with contextlib.closing(sqlite3.connect(aside)) as damaged, contextlib.suppress(sqlite3.DatabaseError):
             for table, names in columns.items():
@@ -340,13 +342,27 @@ class Spool:
             self._sql("DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?", [REFUSED_KEPT])
 
 
+def _extend_to_its_pages(path: Path) -> None:
+    """SQLite refuses a file shorter than its header says, whole rows and all: give it empty pages at its end."""
+    with path.open("r+b") as file:
+        header = file.read(100)
+        if len(header) == 100 and header.startswith(b"SQLite format 3"):
+            page = int.from_bytes(header[16:18], "big")
+            size = int.from_bytes(header[28:32], "big") * (65536 if page == 1 else page)
+            if path.stat().st_size < size:
+                file.truncate(size)
+
+
 def _readable_rows(damaged: sqlite3.Connection, table: str, names: str) -> Iterable[tuple[Any, ...]]:
     """Rows by id, one at a time and past those that cannot be read."""
-    number = 0
-    highest = damaged.execute(f"SELECT max(id) FROM {table}").fetchone()[0] or 0
-    lowest = damaged.execute(f"SELECT min(id) FROM {table}").fetchone()[0] or 1
-    for number in range(lowest, highest + 1):
+    try:
+        lowest, highest = damaged.execute(f"SELECT min(id), max(id) FROM {table}").fetchone()
+    except sqlite3.DatabaseError:
+        row = damaged.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", [table]).fetchone()
+        highest = row[0] if row else 0
+        lowest = max(1, highest - SALVAGED_AT_MOST)
+    for number in range(lowest or 1, (highest or 0) + 1):
         with contextlib.suppress(sqlite3.DatabaseError):
-            row = damaged.execute(f"SELECT {names} FROM {table} WHERE id = ?", [number]).fetchone()
-            if row is not None:
-                yield row
+            found = damaged.execute(f"SELECT {names} FROM {table} WHERE id = ?", [number]).fetchone()
+            if found is not None:
+                yield found

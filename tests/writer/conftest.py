@@ -1,0 +1,106 @@
+"""A bucket per test, settings for it, and what the server holds in the end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.influxd import LocalInfluxd
+from writer import Event, WriterSettings
+
+
+@dataclass
+class Home:
+    """One bucket on a server, and a spool folder."""
+
+    server: LocalInfluxd
+    bucket: str
+    folder: Path
+
+    def settings(self, **changes: Any) -> WriterSettings:
+        values: dict[str, Any] = {
+            "url": self.server.url,
+            "token": self.server.token,
+            "org": self.server.org,
+            "bucket": self.bucket,
+            "spool_path": self.folder / "spool.sqlite",
+            "batch_timeout": 0.2,
+            "retry_first": 0.05,
+            "retry_longest": 0.5,
+            "close_timeout": 0.2,
+        }
+        return WriterSettings(**{**values, **changes})
+
+    def make_bucket(self, retention_seconds: int = 0) -> str:
+        rules = [{"type": "expire", "everySeconds": retention_seconds}] if retention_seconds else []
+        made = self.server.api(
+            "POST",
+            "/api/v2/buckets",
+            {"name": self.bucket, "orgID": self.server.org_id, "retentionRules": rules},
+        )
+        return str(made["id"])
+
+    def query(self, flux: str) -> list[dict[str, str]]:
+        request = urllib.request.Request(
+            f"{self.server.url}/api/v2/query?org={self.server.org}",
+            data=json.dumps({"query": flux, "type": "flux"}).encode(),
+            headers={"Authorization": f"Token {self.server.token}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read().decode()
+        rows: list[dict[str, str]] = []
+        for table in text.split("\r\n\r\n"):
+            rows += csv.DictReader(io.StringIO(table, newline=""))
+        return rows
+
+    def values(self, field: str = "state_value") -> list[str]:
+        """Every stored value of a field, sorted."""
+        rows = self.query(
+            f'from(bucket: "{self.bucket}") |> range(start: 0, stop: 2100-01-01T00:00:00Z)'
+            f' |> filter(fn: (r) => r._field == "{field}") |> keep(columns: ["_value"])'
+        )
+        return sorted(row["_value"] for row in rows)
+
+
+@pytest.fixture
+def home(influxd: LocalInfluxd, tmp_path: Path, unique: str) -> Iterator[Home]:
+    made = Home(influxd, f"events-{unique}", tmp_path)
+    made.make_bucket()
+    return made
+
+
+@pytest.fixture
+def private_home(make_influxd: Callable[..., LocalInfluxd], tmp_path: Path) -> Home:
+    """On a server that the test may kill."""
+    made = Home(make_influxd().start(), "events", tmp_path)
+    made.make_bucket()
+    return made
+
+
+@pytest.fixture
+def make_events() -> Callable[..., list[Event]]:
+    base = time.time_ns()
+
+    def make(count: int, first: int = 0) -> list[Event]:
+        return [
+            Event(
+                time_ns=base + number * 1000,
+                entity_id=f"sensor.room_{number % 20}",
+                device_class="temperature",
+                area="living room",
+                state_value=f"s{number:07d}",
+                normalized_value=float(number),
+            )
+            for number in range(first, first + count)
+        ]
+
+    return make
