@@ -59,6 +59,8 @@ def runner_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]
     # The Python language host takes the python that is first on PATH.
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), str(find.BIN), environment["PATH"]])
     environment["PULUMI_SKIP_UPDATE_CHECK"] = "1"
+    # --event-log exists only with this, as the automation library uses it.
+    environment["PULUMI_DEBUG_COMMANDS"] = "true"
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(find.ROOT), environment.get("PYTHONPATH", "")]))
     if not environment.get("PULUMI_BACKEND_URL"):
         state = paths.local("pulumi")
@@ -123,6 +125,17 @@ class Stack:
     def declared(self) -> list[str]:
         return sorted(path.name.split(".")[1] for path in (self.folder / "stacks").glob("Pulumi.*.yaml"))
 
+    def config_file(self, folder: Path) -> Path:
+        """The configuration that pulumi is given: a copy without salt, so that it does not write its salt, which
+        belongs to one machine's passphrase, into a committed file. With secrets in it the file itself."""
+        committed = self.folder / "stacks" / f"Pulumi.{self.name}.yaml"
+        text = committed.read_text()
+        if re.search(r"^\s+secure:", text, re.M):
+            return committed
+        copy = folder / committed.name
+        copy.write_text(re.sub(r"^encryptionsalt:.*\n?", "", text, flags=re.M))
+        return copy
+
     def preview(self, progress: Progress | None = None) -> Result:
         """What `up` would change. Raises PulumiError."""
         return self._operate("preview", [], progress)
@@ -158,8 +171,6 @@ class Stack:
             self.refresh()
 
     def _operate(self, operation: str, arguments: list[str], progress: Progress | None) -> Result:
-        configuration = self.folder / "stacks" / f"Pulumi.{self.name}.yaml"
-        before = configuration.read_bytes() if configuration.is_file() else None
         with tempfile.TemporaryDirectory(prefix="hearthflux-") as folder:
             log = Path(folder) / "events.json"
             output = Path(folder) / "output"
@@ -174,6 +185,8 @@ class Stack:
                         "--non-interactive",
                         "--color",
                         "never",
+                        "--config-file",
+                        str(self.config_file(Path(folder))),
                         "--event-log",
                         str(log),
                     ],
@@ -190,9 +203,6 @@ class Stack:
             except BaseException:
                 _interrupt(process)
                 raise
-            finally:
-                if before is not None and configuration.read_bytes() != before:
-                    configuration.write_bytes(before)
             errors = [
                 _COLOURS.sub("", event["diagnosticEvent"]["message"]).strip()
                 for event in events

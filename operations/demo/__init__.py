@@ -1,0 +1,1 @@
+"""`hearthflux demo`: a real home's five months, from the data set to the report."""

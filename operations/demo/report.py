@@ -1,0 +1,6 @@
+"""placeholder"""
+
+
+def write_report(path, *a):
+    path.write_text("x")
+    return path

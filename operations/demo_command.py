@@ -1,0 +1,234 @@
+"""`hearthflux demo`: real InfluxDB, real Pulumi, a real home's data; run again, it changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from event_schema import Event
+from operations import paths
+from operations.demo import dataset
+from operations.demo.findings import WEEKDAYS, Findings
+from operations.errors import UserError
+
+STACK = "dev"
+console = Console(stderr=True)
+
+
+def write_json(path: Path, content: object) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(content, indent=2) + "\n")
+    partial.rename(path)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Only one demo at a time in a folder. Raises UserError."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"Another demo is at work in {folder}: wait for it to end.") from None
+        yield
+
+
+def bars() -> Progress:
+    return Progress(
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=32),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+def fixed_shift(folder: Path, last: datetime) -> timedelta:
+    """The whole weeks by which the data are moved: chosen at the first run, the same ever after."""
+    path = folder / "shift.json"
+    if not path.is_file():
+        write_json(path, {"weeks": dataset.weeks_until(last, datetime.now(UTC))})
+    return timedelta(weeks=int(json.loads(path.read_text())["weeks"]))
+
+
+def load_events(folder: Path) -> list[Event]:
+    with bars() as progress:
+        task = progress.add_task("The home's data", total=None)
+        data = dataset.rows(dataset.fetch(folder))
+        shift = fixed_shift(folder, dataset.row_time(data[-1]))
+        progress.update(task, description="Home Assistant's events", total=len(data))
+        events: list[Event] = []
+        last = 0
+        begin = dataset.row_time(data[0]) + shift
+        for event in dataset.events(data, shift):
+            events.append(event)
+            if event.time_ns != last:
+                last = event.time_ns
+                done = (last // 1_000_000_000 - int(begin.timestamp())) // int(dataset.STEP.total_seconds()) + 1
+                if done % 200 == 0:
+                    progress.update(task, completed=done)
+        progress.update(task, completed=len(data))
+    return events
+
+
+def apply_stack(url: str, token: str) -> tuple[dict[str, Any], int]:
+    from operations.pulumi_runner import Stack
+
+    stack = Stack(STACK, {"INFLUXDB_URL": url, "INFLUXDB_TOKEN": token})
+    with bars() as progress:
+        task = progress.add_task(f"pulumi up ({STACK})", total=None)
+
+        def seen(event: dict[str, Any]) -> None:
+            if "resOutputsEvent" in event:
+                progress.advance(task)
+
+        stack.ensure()
+        stack.recover()
+        result = stack.up(seen)
+        total = sum(result.changes.values())
+        progress.update(task, completed=total, total=total)
+    return stack.outputs(), result.changed
+
+
+def preview_changes(url: str, token: str) -> int:
+    from operations.pulumi_runner import Stack
+
+    with bars() as progress:
+        task = progress.add_task(f"pulumi preview ({STACK})", total=None)
+        result = Stack(STACK, {"INFLUXDB_URL": url, "INFLUXDB_TOKEN": token}).preview()
+        total = sum(result.changes.values())
+        progress.update(task, completed=total, total=total)
+    return result.changed
+
+
+async def fill(folder: Path, outputs: dict[str, Any], events: list[Event]) -> tuple[dict[str, int], Findings]:
+    """Replay, summaries, findings."""
+    from flux_tasks import SummaryServer, backfill
+    from flux_tasks.backfill import wrong_windows
+    from flux_tasks.specs import downsamples
+    from flux_tasks.windows import windows_between
+    from operations.demo.findings import find
+    from operations.demo.replay import count_rows, replay, span
+    from writer import WriterSettings
+
+    start, stop = span(events)
+    settings = WriterSettings(
+        url=outputs["url"],
+        token=outputs["writer_token"],
+        org=outputs["org"],
+        bucket=outputs["buckets"]["raw"],
+        spool_path=folder / "spool.sqlite",
+        batch_size=5000,
+        batch_timeout=0.5,
+    )
+    async with SummaryServer(url=outputs["url"], token=outputs["operations_token"], org=outputs["org"]) as server:
+        with bars() as progress:
+            writing = progress.add_task("Events through the writer", total=len(events))
+
+            def delivered(done: int, total: int) -> None:
+                progress.update(writing, completed=len(events) - total + done)
+
+            counts = await replay(events, settings, server, dataset.INTEGRATION, delivered)
+            progress.update(writing, completed=len(events))
+
+            summing = progress.add_task("Summaries: hours and days", total=None)
+            specs = downsamples()
+            # A first look is cheap and leaves what is right alone.
+            wrong = [
+                w for spec in specs for w in await wrong_windows(server, spec, list(windows_between(spec, start, stop)))
+            ]
+            total = sum(len(list(windows_between(spec, start, stop))) for spec in specs)
+            if wrong:
+                report = await backfill(
+                    server,
+                    start,
+                    stop,
+                    progress=lambda done, all_: progress.update(summing, completed=done, total=all_),
+                )
+                if not report.ok:
+                    raise UserError(f"{report.wrong} summary windows are not right after the backfill.")
+            progress.update(summing, completed=total, total=total)
+        counts["hourly_rows"] = await count_rows(server, "hourly", start, stop)
+        counts["daily_rows"] = await count_rows(server, "daily", start, stop)
+        return counts, await find(server, start, stop)
+
+
+def print_findings(findings: Findings) -> None:
+    out = Console()
+    warmest = Table(title="Warmest room by hour (mean over the span, °C)", title_justify="left")
+    for heading in ("hour", "room", "°C", "hour", "room", "°C"):
+        warmest.add_column(heading, justify="left" if heading == "room" else "right")
+    rooms = findings.warmest_by_hour
+    for hour in range(12):
+        late = hour + 12
+        warmest.add_row(
+            *(f"{hour:02d}", rooms[hour][0], f"{rooms[hour][1]:.1f}"),
+            *(f"{late:02d}", rooms[late][0], f"{rooms[late][1]:.1f}"),
+        )
+    out.print(warmest)
+    weekday = Table(title="Energy by weekday (mean per day, kWh)", title_justify="left")
+    weekday.add_column("")
+    for name in WEEKDAYS:
+        weekday.add_column(name, justify="right")
+    for name, values in findings.energy_by_weekday.items():
+        weekday.add_row(name, *(f"{value:.2f}" for value in values))
+    out.print(weekday)
+    days = Table(title="Energy by day (the last seven, kWh)", title_justify="left")
+    days.add_column("day")
+    for name in findings.energy_by_day:
+        days.add_column(name, justify="right")
+    for day in sorted({day for values in findings.energy_by_day.values() for day in values})[-7:]:
+        days.add_row(f"{day:%a %d %b}", *(f"{values.get(day, 0.0):.2f}" for values in findings.energy_by_day.values()))
+    out.print(days)
+
+
+def demo(
+    rows: Annotated[
+        int, typer.Option(hidden=True, help="Only so many rows of the data; 0 is all. For tests.", min=0)
+    ] = 0,
+) -> None:
+    """See a real home in a local InfluxDB: data, summaries, report. Run again, it changes nothing."""
+    from operations.server_commands import start_server
+
+    began = time.monotonic()
+    folder = paths.local("demo")
+    folder.mkdir(exist_ok=True)
+    # SIGTERM ends as Ctrl-C does: pulumi and the writer get to put things in order.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with alone(folder):
+        server = start_server()
+        console.print(f"[green]✓[/] InfluxDB at {server.url}")
+        outputs, _ = apply_stack(server.url, server.token)
+        events = load_events(folder)
+        if rows:
+            keep = events[0].time_ns + rows * int(dataset.STEP.total_seconds()) * 1_000_000_000
+            events = [event for event in events if event.time_ns < keep]
+        counts, findings = asyncio.run(fill(folder, outputs, events))
+        summary = {**counts, "preview_changes": preview_changes(server.url, server.token)}
+        from operations.demo.report import write_report
+
+        report = write_report(folder / "report.html", findings, summary, events[0].time_ns, events[-1].time_ns)
+        write_json(folder / "summary.json", summary)
+    print_findings(findings)
+    console.print(
+        f"{summary['accepted']:,} events accepted, {summary['delivered']:,} delivered; {summary['hourly_rows']:,} "
+        f"hourly and {summary['daily_rows']:,} daily rows; {summary['preview_changes']} changes in the preview; "
+        f"{time.monotonic() - began:.0f} s"
+    )
+    console.print(f"Report: {os.path.relpath(report)}   Figures: {os.path.relpath(folder / 'summary.json')}")
+    if summary["preview_changes"]:
+        raise UserError("The preview after the up found changes: the server is not as declared.")
