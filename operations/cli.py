@@ -30,7 +30,10 @@ COMMANDS: dict[str, Command] = {
     "env": Command("operations.stack_commands:env", "Print a stack's outputs as INFLUXDB_* variables."),
     "backfill": Command("operations.summary_commands:backfill", "Build the summaries of a span of time."),
     "repair": Command("operations.summary_commands:repair", "Find summaries that are missing or stale, and mend them."),
-    "spool": Command("operations.spool_commands:app", "Look at the writer's spool, and deliver dead letters again."),
+    "spool": Command("operations.spool_commands:app", "Look at the writer's spool, and deliver what it holds."),
+    "dead-letters": Command(
+        "operations.spool_commands:dead_letters_app", "List, show, export or replay events that the server refused."
+    ),
 }
 
 # Errors of our own modules whose message is a sentence for the user, by qualified name: nothing is imported for them.
@@ -41,6 +44,7 @@ EXPECTED_ERRORS = frozenset(
         "tools.find.ToolMissing",
         "event_schema.event.InvalidEvent",
         "writer.settings.SettingsError",
+        "writer.spool.SpoolError",
         "stacks.settings.WrongSetting",
         "flux_tasks.server.ServerProblem",
         "templates.render.TemplateProblem",

@@ -57,9 +57,14 @@ class Home:
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read().decode()
+        # Tables follow each other, each with its own header, which begins like every row with an empty cell.
         rows: list[dict[str, str]] = []
-        for table in text.split("\r\n\r\n"):
-            rows += csv.DictReader(io.StringIO(table, newline=""))
+        header: list[str] = []
+        for cells in csv.reader(io.StringIO(text, newline="")):
+            if cells[1:3] == ["result", "table"]:
+                header = cells
+            elif cells:
+                rows.append(dict(zip(header, cells, strict=True)))
         return rows
 
     def values(self, field: str = "state_value") -> list[str]:

@@ -46,7 +46,7 @@ async def test_single_writes_at_the_same_time_share_commits(home: Home, make_eve
 async def test_a_batch_goes_out_when_its_time_is_over(home: Home, make_events: MakeEvents) -> None:
     async with BatchWriter(home.settings(batch_timeout=0.3)) as writer:
         await writer.write_many(make_events(5))
-        while writer.stats.delivered < 5:
+        while writer.stats.delivered < 5:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert len(home.values()) == 5
 

@@ -1,0 +1,170 @@
+"""`hearthflux spool status|drain` and `hearthflux dead-letters list|show|export|replay`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from operations.errors import UserError
+from writer import BatchWriter, SettingsError, SpoolError, WriterSettings
+from writer.settings import DEFAULT_SPOOL
+from writer.spool import DeadLetter, Spool
+
+app = typer.Typer(no_args_is_help=True, help="The writer's queue on this machine's disk.")
+dead_letters_app = typer.Typer(no_args_is_help=True, help="Events that the server refused for good, with its reasons.")
+
+SpoolPath = Annotated[
+    Path | None,
+    typer.Option("--spool", help="The spool's file (default: INFLUXDB_SPOOL_PATH, else .local/spool.sqlite)."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON instead of text.")]
+
+
+def _path(given: Path | None) -> Path:
+    path = given or Path(os.environ.get("INFLUXDB_SPOOL_PATH") or DEFAULT_SPOOL)
+    if not path.exists():
+        raise UserError(f"There is no spool at {path}: name the writer's with --spool or INFLUXDB_SPOOL_PATH.")
+    return path
+
+
+@contextlib.contextmanager
+def _opened(given: Path | None) -> Iterator[Spool]:
+    """The spool, with its lock: a running writer keeps it, and its spool is then not touched."""
+    spool = Spool(_path(given))
+    try:
+        spool.open()
+        yield spool
+    except SpoolError as error:
+        raise UserError(str(error)) from None
+    finally:
+        spool.close()
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _plain(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "died": _moment(letter.died),
+        "status": letter.status,
+        "reason": letter.reason,
+        "line": letter.line.decode(errors="replace"),
+    }
+
+
+def _all_letters(spool: Spool) -> Iterator[DeadLetter]:
+    last = 0
+    while letters := spool.dead_letters(last):
+        yield from letters
+        last = letters[-1].id
+
+
+@app.command("status")
+def spool_status(spool: SpoolPath = None, as_json: AsJson = False) -> None:
+    """How many events wait, since when, and how many dead letters there are."""
+    with _opened(spool) as opened:
+        age = 0.0 if opened.oldest is None else max(0.0, time.time() - opened.oldest)
+        found = {
+            "pending": opened.recovered_lines,
+            "pending_bytes": opened.recovered_bytes,
+            "oldest_pending_seconds": round(age, 1),
+            "dead_letters": opened.dead_letter_count(),
+        }
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    typer.echo(f"{found['pending']:,} events ({found['pending_bytes']:,} bytes) wait, the oldest for {age:,.0f} s")
+    typer.echo(f"{found['dead_letters']:,} dead letters")
+
+
+@app.command("drain")
+def spool_drain(
+    spool: SpoolPath = None,
+    seconds: Annotated[float, typer.Option("--for", help="Give up after this many seconds.")] = 300.0,
+    as_json: AsJson = False,
+) -> None:
+    """Deliver what waits, with the INFLUXDB_* variables. Exit code 1 if events are left."""
+    path = _path(spool)
+    try:
+        settings = WriterSettings.from_env(spool_path=path, close_timeout=0.1)
+    except SettingsError as error:
+        raise UserError(str(error)) from None
+
+    async def drain() -> tuple[dict[str, int], str]:
+        async with BatchWriter(settings) as writer:
+            report = await writer.flush(timeout=seconds)
+            counts = {"delivered": report.delivered, "dead_lettered": report.dead_lettered, "pending": report.pending}
+            return counts, writer.health().reason
+
+    try:
+        counts, why = asyncio.run(drain())
+    except SpoolError as error:
+        raise UserError(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps(counts))
+    else:
+        typer.echo(", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items()))
+    if counts["pending"]:
+        raise UserError(f"{counts['pending']:,} events still wait in {path}. {why}".rstrip())
+
+
+@dead_letters_app.command("list")
+def list_letters(spool: SpoolPath = None, as_json: AsJson = False) -> None:
+    """One line for each dead letter."""
+    with _opened(spool) as opened:
+        for letter in _all_letters(opened):
+            plain = _plain(letter)
+            if as_json:
+                typer.echo(json.dumps(plain))
+            else:
+                typer.echo(f"{letter.id:>6}  {plain['died']}  {letter.status}  {letter.reason[:100]}")
+
+
+@dead_letters_app.command("show")
+def show_letter(number: int, spool: SpoolPath = None) -> None:
+    """A dead letter whole: its line and the server's reason."""
+    with _opened(spool) as opened:
+        found = next((letter for letter in opened.dead_letters(number - 1, 1) if letter.id == number), None)
+    if found is None:
+        raise UserError(f"There is no dead letter {number}: 'hearthflux dead-letters list' shows those there are.")
+    for name, value in _plain(found).items():
+        typer.echo(f"{name:>7}: {value}")
+
+
+@dead_letters_app.command("export")
+def export_letters(target: Path, spool: SpoolPath = None) -> None:
+    """Write all of them to a file, one JSON object a line."""
+    with _opened(spool) as opened:
+        try:
+            with target.open("w") as output:
+                count = 0
+                for letter in _all_letters(opened):
+                    output.write(json.dumps(_plain(letter)) + "\n")
+                    count += 1
+        except OSError as error:
+            raise UserError(f"{target} cannot be written: {error.strerror}.") from None
+    typer.echo(f"{count:,} dead letters written to {target}")
+
+
+@dead_letters_app.command("replay")
+def replay_letters(
+    numbers: Annotated[list[int] | None, typer.Argument(help="Their numbers; none for all.")] = None,
+    spool: SpoolPath = None,
+) -> None:
+    """Put dead letters back into the queue, once their cause is mended; 'hearthflux spool drain' delivers them."""
+    with _opened(spool) as opened:
+        moved = opened.replay(numbers or [letter.id for letter in _all_letters(opened)])
+    if numbers and moved < len(numbers):
+        raise UserError(f"{moved} of {len(numbers)} were there and are in the queue again.")
+    typer.echo(f"{moved:,} events are in the queue again")
