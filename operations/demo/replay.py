@@ -54,6 +54,11 @@ async def count_rows(server: SummaryServer, tier: str, first: datetime, stop: da
     return sum(int(row["_value"]) for row in await server.rows(flux))
 
 
+async def rows_of(server: SummaryServer, start: datetime, stop: datetime) -> dict[str, int]:
+    """`hourly_rows` and `daily_rows` in [start, stop)."""
+    return {f"{tier}_rows": await count_rows(server, tier, start, stop) for tier in ("hourly", "daily")}
+
+
 def missing(events: Sequence[Event], stored: dict[int, int]) -> list[Event]:
     """The events of the days on which the server has not as many as there are."""
     expected = Counter(map(day_of, events))
@@ -67,8 +72,9 @@ async def replay(
     server: SummaryServer,
     integration: str,
     progress: Callable[[int, int], None],
-) -> dict[str, int]:
-    """Bring all events to the server. Returns the counts of summary.json, `delivered` as the server counts them.
+) -> tuple[dict[str, int], int]:
+    """Bring all events to the server. Returns the counts of summary.json, `delivered` as the server counts them, and
+    how many events were written in this run.
 
     What an interrupted run left in the spool is delivered first; then the days that are not whole are written
     (again: the same point once more changes nothing). `progress(done, total)` counts delivered events.
@@ -100,7 +106,7 @@ async def replay(
             f"The server has {counts['delivered']} of {len(events)} events (dead letters {report.dead_lettered}, "
             f"dropped {report.dropped}, pending {report.pending}; writer {health}); run the demo again to go on."
         )
-    return counts
+    return counts, recovered + len(todo)
 
 
 def span(events: Sequence[Event]) -> tuple[datetime, datetime]:
