@@ -65,8 +65,15 @@ class ReaderSettings:
 class SummaryReader:
     """Queries over the summary tiers. Use as an async context manager, or call `close`."""
 
-    def __init__(self, settings: ReaderSettings | None = None) -> None:
-        self.settings = settings or ReaderSettings.from_env()
+    def __init__(self, settings: Any = None) -> None:
+        """`settings` is a ReaderSettings, or anything with url, token and org such as WriterSettings; None takes the
+        environment's."""
+        if settings is None:
+            settings = ReaderSettings.from_env()
+        elif not isinstance(settings, ReaderSettings):
+            token = settings.token() if callable(settings.token) else settings.token
+            settings = ReaderSettings(url=settings.url, token=token, org=settings.org)
+        self.settings: ReaderSettings = settings
         self._client: Any = None
 
     async def __aenter__(self) -> Self:

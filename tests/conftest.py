@@ -1,4 +1,4 @@
-"""What every test may use: a real server for the whole run, and private ones to be mistreated."""
+"""What every test may use: a real server for the whole run, private ones to be mistreated, and a declared home."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from operations.influxd import LocalInfluxd
+from operations.pulumi_runner import Stack
 
 MakeInfluxd = Callable[..., LocalInfluxd]
 
@@ -44,3 +46,30 @@ def make_influxd(tmp_path: Path) -> Iterator[MakeInfluxd]:
 def unique() -> str:
     """A short random name part, so that tests on the shared server do not meet."""
     return secrets.token_hex(4)
+
+
+@pytest.fixture(scope="session")
+def pulumi_environment(influxd: LocalInfluxd, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What pulumi needs to work on the shared server, with a state of this run only."""
+    return {
+        "INFLUXDB_URL": influxd.url,
+        "INFLUXDB_TOKEN": influxd.token,
+        "PULUMI_BACKEND_URL": tmp_path_factory.mktemp("pulumi").as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "for tests only",
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def dev_stack(pulumi_environment: dict[str, str]) -> Stack:
+    """The project's own stack `dev`, applied to the shared server by a real `pulumi up`."""
+    stack = Stack("dev", pulumi_environment)
+    stack.ensure()
+    stack.up()
+    return stack
+
+
+@pytest.fixture(scope="session")
+def home(dev_stack: Stack) -> dict[str, Any]:
+    """The outputs of the stack `dev`: url, org, org_id, buckets, writer_token, reader_token, operations_token."""
+    return dev_stack.outputs()
