@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 
@@ -25,14 +25,14 @@ ROLES: Mapping[str, str] = {
     "outdoor": "#070707",
 }
 # Lightness alone carries its order, so it is read the same with every kind of colour vision.
-WARMTH = "cividis"
+WARMTH: Literal["cividis"] = "cividis"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
 def _svg(chart: Any, label: str, width: int = 680) -> str:
     chart = (
         chart.properties(width=width)
-        .configure(background="transparent", font=FONT, padding=2)
+        .configure(background="transparent", font=FONT, padding={"left": 26, "right": 8, "top": 2, "bottom": 2})
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=ROLES["muted"],
@@ -52,6 +52,7 @@ def _svg(chart: Any, label: str, width: int = 680) -> str:
             titleFontWeight="normal",
             orient="top",
             symbolType="square",
+            columnPadding=28,
         )
         .configure_text(fontSize=11)
     )
@@ -70,7 +71,7 @@ def _svg(chart: Any, label: str, width: int = 680) -> str:
 
 
 def _rows(values: Sequence[Mapping[str, Any]]) -> Any:
-    return alt.Data(values=list(values))
+    return alt.InlineData(values=list(values))
 
 
 def _day(day: date) -> str:
@@ -174,7 +175,7 @@ def temperatures(findings: Findings) -> str:
     for day in days:
         rooms = [values[day] for values in findings.room_by_day.values() if day in values]
         band.append({"day": _day(day), "low": min(rooms), "high": max(rooms)})
-        lines.append({"day": _day(day), "celsius": sum(rooms) / len(rooms), "where": "Indoors, mean of the rooms"})
+        lines.append({"day": _day(day), "celsius": sum(rooms) / len(rooms), "where": "Indoors"})
     lines += [{"day": _day(day), "celsius": v, "where": "Outdoors"} for day, v in findings.outdoor_by_day.items()]
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%b %d", tickCount="month", grid=False))
     area = (
@@ -191,9 +192,7 @@ def temperatures(findings: Findings) -> str:
             color=alt.Color(
                 "where:N",
                 title=None,
-                scale=alt.Scale(
-                    domain=["Indoors, mean of the rooms", "Outdoors"], range=[ROLES["indoor"], ROLES["outdoor"]]
-                ),
+                scale=alt.Scale(domain=["Indoors", "Outdoors"], range=[ROLES["indoor"], ROLES["outdoor"]]),
             ),
         )
     )

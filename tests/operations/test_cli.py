@@ -1,0 +1,58 @@
+"""The command's manners: version, wrong usage, logging as the environment asks."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+
+import pytest
+
+from operations import logs
+from operations.cli import COMMANDS
+from operations.errors import UserError
+from tests.operations.conftest import Run
+
+
+def test_version_and_help(hearthflux: Run) -> None:
+    assert hearthflux("--version").stdout.startswith("hearthflux")
+    shown = hearthflux("--help").stdout
+    assert all(name in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "word"),
+    [
+        (("bogus",), {}, 2, "bogus"),
+        (("server", "start", "--port", "99999"), {}, 2, "65535"),
+        (("server", "status"), {"LOG_LEVEL": "loud"}, 1, "LOG_LEVEL"),
+        (("server", "status"), {"LOG_FORMAT": "xml"}, 1, "LOG_FORMAT"),
+        (("stack", "preview"), {}, 1, "hearthflux server start"),
+        (("env", "--stack", "nowhere"), {}, 1, "nowhere"),
+        (("env", "--reader", "--operations"), {}, 2, "choose one"),
+    ],
+)
+def test_mistakes_get_a_sentence(
+    hearthflux: Run, arguments: tuple[str, ...], variables: dict[str, str], code: int, word: str
+) -> None:
+    answer = hearthflux(*arguments, **variables)
+    assert answer.returncode == code
+    assert word in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_json_logs_are_one_object_per_line_with_extras() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.JsonFormatter())
+    logger = logging.Logger("writer")
+    logger.addHandler(handler)
+    logger.warning("delivery\nwaits", extra={"pending": 3})
+    (line,) = stream.getvalue().splitlines()
+    told = json.loads(line)
+    assert (told["level"], told["message"], told["pending"]) == ("warning", "delivery\nwaits", 3)
+
+
+def test_a_wrong_level_is_refused() -> None:
+    with pytest.raises(UserError, match="LOG_LEVEL"):
+        logs.configure({"LOG_LEVEL": "LOUD"})
