@@ -6,6 +6,7 @@ so a second event of the same entity costs only its fields.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,10 +17,14 @@ LONGEST_STRING = 1_048_576
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 EARLIEST_NS, LATEST_NS = -(2**63) + 2, 2**63 - 2
 REMEMBERED_PREFIXES = 20_000
+REMEMBERED_VALUES = 10_000
+LONGEST_REMEMBERED = 64
 
 _KEY_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 _STRING_ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\"})
 _KIND_WORDS = {"float": "a finite number", "integer": "a whole number", "string": "a text", "boolean": "true or false"}
+
+_PYTHON_TYPES = {"float": "float", "integer": "int", "string": "str", "boolean": "bool"}
 
 # Called for a value outside its range; returns the value to store or None to leave it out, or raises.
 OutOfRange = Callable[[Event, Field, float], "float | None"]
@@ -80,6 +85,39 @@ def number_text(name: str, kind: str, value: object) -> str:
     if number - number != 0.0:
         raise InvalidEvent(name, value, _KIND_WORDS[kind])
     return repr(number)
+
+
+class Remembered(dict[Any, "str | None"]):
+    """`name=text` by value, of one field. Home values repeat: a look-up is a fraction of a float's repr.
+
+    A value that needs more care (wrong, out of range, long) gives None and is not remembered.
+    """
+
+    __slots__ = ("_field", "_high", "_low")
+
+    def __init__(self, field: Field) -> None:
+        super().__init__()
+        self._field = field
+        self._low = -math.inf if field.minimum is None else field.minimum
+        self._high = math.inf if field.maximum is None else field.maximum
+
+    def __missing__(self, value: Any) -> str | None:
+        field = self._field
+        try:
+            if field.kind == "string":
+                if not 0 < len(value) <= LONGEST_REMEMBERED:
+                    return None
+                text = string_text(field.name, value)
+            else:
+                if field.kind != "boolean" and not self._low <= value <= self._high:
+                    return None
+                text = number_text(field.name, field.kind, value)
+        except InvalidEvent:
+            return None
+        if len(self) >= REMEMBERED_VALUES:
+            self.clear()
+        self[value] = found = f"{field.name}={text}"
+        return found
 
 
 class Encoder:
@@ -160,17 +198,16 @@ class Encoder:
             "    try: prefix = known(key)",
             "    except TypeError: prefix = None",
             "    if prefix is None: prefix = make_prefix(key)",
-            "    parts = []",
+            "    parts = []; append = parts.append",
         ]
         for position, field in enumerate(fields):
-            quick, text = _quick_path(field)
             source += [
                 f"    v = e.{field.name}",
                 "    if v is not None:",
-                f"        if {quick}: parts.append({text})",
-                "        else:",
-                f"            s = slow(e, f{position}, v)",
-                "            if s: parts.append(s)",
+                # The exact type: 1, 1.0 and True are one key of a dict.
+                f"        s = m{position}[v] if type(v) is {_PYTHON_TYPES[field.kind]} else None",
+                f"        if s is None: s = slow(e, f{position}, v)",
+                "        if s: append(s)",
             ]
         source += [
             "    if e.attributes is not None: parts += attributes(e.attributes)",
@@ -187,27 +224,11 @@ class Encoder:
             "time": self._time,
             "InvalidEvent": InvalidEvent,
             **{f"f{position}": field for position, field in enumerate(fields)},
+            **{f"m{position}": Remembered(field) for position, field in enumerate(fields)},
         }
         exec("\n".join(source), scope)
         encode: Callable[[Event], str] = scope["encode"]
         return encode
-
-
-def _quick_path(field: Field) -> tuple[str, str]:
-    """(the test that a value needs no more care, the expression of its text) in the generated source."""
-    name = field.name
-    if field.kind == "string":
-        # isascii and a bounded length leave nothing to check but the two characters that are escaped.
-        test = "type(v) is str and v and len(v) < 1000 and v.isascii() and '\"' not in v and '\\\\' not in v"
-        return test, f"f'{name}=\"{{v}}\"'"
-    low = "" if field.minimum is None else f"{field.minimum!r} <= "
-    high = "" if field.maximum is None else f" <= {field.maximum!r}"
-    within = f" and {low}v{high}" if low or high else ""
-    if field.kind == "float":
-        return f"type(v) is float and v - v == 0.0{within}", f"f'{name}={{v!r}}'"
-    if field.kind == "integer":
-        return f"type(v) is int and {SMALLEST_INTEGER} <= v <= {LARGEST_INTEGER}{within}", f"f'{name}={{v}}i'"
-    return "type(v) is bool", f'f\'{name}={{"true" if v else "false"}}\''
 
 
 def split_lines(body: bytes) -> list[bytes]:

@@ -133,7 +133,14 @@ class Spool:
         self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
         if new:
             self.path.chmod(0o600)
-        for pragma in ("page_size=8192", "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=2000"):
+        # Debian's SQLite overwrites deleted rows with zeros unless told not to: a quarter of the spool's CPU time.
+        for pragma in (
+            "page_size=8192",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "wal_autocheckpoint=1000",
+            "secure_delete=OFF",
+        ):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.execute("PRAGMA journal_size_limit=67108864")
         self._db.executescript(SCHEMA)

@@ -7,7 +7,7 @@ import io
 import json
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class Home:
 
 
 @pytest.fixture
-def home(influxd: LocalInfluxd, tmp_path: Path, unique: str) -> Iterator[Home]:
+def home(influxd: LocalInfluxd, tmp_path: Path, unique: str) -> Home:
     made = Home(influxd, f"events-{unique}", tmp_path)
     made.make_bucket()
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -52,7 +52,7 @@ async def test_a_batch_goes_out_when_its_time_is_over(home: Home, make_events: M
 
 
 async def test_an_async_stream_is_written(home: Home, make_events: MakeEvents) -> None:
-    async def stream():  # type: ignore[no-untyped-def]
+    async def stream() -> AsyncIterator[Event]:
         for event in make_events(1500):
             yield event
 

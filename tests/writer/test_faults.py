@@ -1,3 +1,4 @@
+# ruff: noqa: SIM117
 """Servers that refuse, hang, lie and die. Every accepted event ends in the database or as a dead letter."""
 
 from __future__ import annotations
