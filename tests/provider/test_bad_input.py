@@ -22,7 +22,8 @@ from tests.provider.conftest import Program
             "t.flux.j2: line 2, column 1 of the script: undefined identifier rang; the line is: rang()",
         ),
         (
-            'Authorization("x", org_id="{org}", permissions=[{{"action": "erase", "resource": {{"type": "buckets"}}}}])',
+            'Authorization("x", org_id="{org}", '
+            'permissions=[{{"action": "erase", "resource": {{"type": "buckets"}}}}])',
             "permissions[0].action",
         ),
     ],
