@@ -1,0 +1,92 @@
+"""Rules about probable mistakes, the counters for Prometheus, settings, and what importing the writer loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from tests.writer.conftest import Home
+from writer import BatchWriter, Event, InvalidEvent, SettingsError, WriterSettings
+from writer.metrics import WriterCollector
+
+DAY = 86_400 * 10**9
+NOW = time.time_ns()
+
+
+def event(**changes: Any) -> Event:
+    return Event(**{"time_ns": NOW, "entity_id": "sensor.a", "normalized_value": 1.0, **changes})
+
+
+ODD = {
+    "range": [event(confidence=2.0)],
+    "future": [event(time_ns=NOW + 3 * DAY)],
+    "retention": [event(time_ns=NOW - 40 * DAY)],
+    "duplicate": [event(), event()],
+}
+
+
+@pytest.mark.parametrize("rule", ODD)
+async def test_each_rule_rejects_or_counts(home: Home, rule: str) -> None:
+    settings = {"retention_days": 30, "close_timeout": 20}
+    async with BatchWriter(home.settings(quality={rule: "warn"}, **settings)) as writer:
+        await writer.write_many(ODD[rule])
+        assert writer.stats.quality == {(rule, "sensor.a"): 1}
+        assert writer.stats.accepted == len(ODD[rule])
+    async with BatchWriter(home.settings(quality={rule: "reject"}, **settings)) as writer:
+        with pytest.raises(InvalidEvent):
+            await writer.write_many(ODD[rule])
+        assert (writer.stats.rejected, writer.stats.accepted) == (1, len(ODD[rule]) - 1)
+
+
+async def test_a_repaired_range_leaves_the_value_out(home: Home) -> None:
+    async with BatchWriter(home.settings(quality={"range": "repair"}, close_timeout=20)) as writer:
+        await writer.write(event(confidence=2.0))
+        await writer.flush()
+    assert home.values("normalized_value") == ["1"]
+    assert home.values("confidence") == []
+
+
+async def test_prometheus_reads_the_counters(home: Home, make_events: Callable[..., list[Event]]) -> None:
+    registry = CollectorRegistry()
+    async with BatchWriter(home.settings()) as writer:
+        registry.register(WriterCollector(writer))
+        await writer.write_many(make_events(7))
+        await writer.flush()
+        text = generate_latest(registry).decode()
+    assert "hearthflux_writer_events_delivered_total 7.0" in text
+    assert "hearthflux_writer_healthy 1.0" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"INFLUXDB_URL": "localhost:8086"}, "not an address such as"),
+        ({"INFLUXDB_TOKEN": ""}, "INFLUXDB_TOKEN (token) is empty"),
+        ({"INFLUXDB_ORG": ""}, "INFLUXDB_ORG not set"),
+        ({"INFLUXDB_BATCH_SIZE": "many"}, "INFLUXDB_BATCH_SIZE 'many': a number is needed"),
+        ({"INFLUXDB_BATCH_TIMEOUT": "0"}, "batch_timeout 0.0: a number above 0"),
+        ({"INFLUXDB_WHEN_FULL": "panic"}, "one of block, drop_oldest, drop_newest"),
+    ],
+)
+def test_wrong_settings_are_told_in_a_sentence(changes: dict[str, str], sentence: str) -> None:
+    given = {"INFLUXDB_URL": "http://localhost:8086", "INFLUXDB_TOKEN": "very-secret", "INFLUXDB_ORG": "home"}
+    assert "very-secret" not in repr(WriterSettings.from_mapping(given))
+    with pytest.raises(SettingsError) as caught:
+        WriterSettings.from_mapping({**given, **changes})
+    assert sentence in str(caught.value)
+    assert "very-secret" not in str(caught.value)
+
+
+def test_importing_the_writer_loads_little() -> None:
+    code = "import sys, writer; print(*sys.modules)"
+    root = Path(__file__).resolve().parents[2]
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root).stdout
+    names = {name.partition(".")[0] for name in loaded.split()}
+    assert not names & {"pulumi", "influxdb_client", "aiohttp", "numpy", "stacks", "provider", "operations", "reader"}
