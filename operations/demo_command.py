@@ -212,6 +212,14 @@ def demo(
     ] = 0,
 ) -> None:
     """See a real home in a local InfluxDB: data, summaries, report. Run again, it changes nothing."""
+    try:
+        run_demo(rows)
+    except KeyboardInterrupt:
+        raise UserError("interrupted: nothing is lost, 'make demo' goes on from here.", exit_code=130) from None
+
+
+def run_demo(rows: int) -> None:
+    """The demo's steps, each of which finds what an earlier run has done. Raises UserError."""
     from operations.server_commands import start_server
 
     began = time.monotonic()

@@ -119,8 +119,8 @@ async def test_summaries_equal_an_independent_computation(
         assert await replay(events, *arguments) == (counts, 0)
 
         assert (await backfill(server, start, stop)).ok
-        for tier, seconds in (("hourly", 3600), ("daily", 86_400)):
-            expected, found = summed_up(events, seconds), await stored(server, tier, start, stop)
+        for name_of_tier, seconds in (("hourly", 3600), ("daily", 86_400)):
+            expected, found = summed_up(events, seconds), await stored(server, name_of_tier, start, stop)
             assert found.keys() == expected.keys()
             for key, row in expected.items():
                 assert found[key].keys() == row.keys(), key
@@ -129,7 +129,7 @@ async def test_summaries_equal_an_independent_computation(
                         assert found[key][name] == value, (key, name)
                     else:
                         assert math.isclose(found[key][name], value, rel_tol=1e-9, abs_tol=1e-12), (key, name)
-            assert (await rows_of(server, start, stop))[f"{tier}_rows"] == len(expected)
+            assert (await rows_of(server, start, stop))[f"{name_of_tier}_rows"] == len(expected)
 
         findings = await find(server, start, stop)
     summary = {**counts, "hourly_rows": 1, "daily_rows": 1, "preview_changes": 0}
