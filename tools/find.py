@@ -51,7 +51,9 @@ def look(requirement: Requirement) -> Found | None:
             continue
         version = version_of(Path(path), requirement.arguments)
         if version is not None and requirement.accepts(version):
-            return Found(Path(path), version, where)
+            # The Makefile puts .tools/bin on PATH too.
+            own = Path(path).resolve().parent == BIN.resolve()
+            return Found(Path(path), version, ".tools" if own else where)
     return None
 
 
