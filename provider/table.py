@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from provider.values import Plain, is_unknown
 
 Kind = Literal["string", "integer", "boolean", "array"]
 _PYTHON: Mapping[Kind, tuple[type, ...]] = {"string": (str,), "integer": (int,), "boolean": (bool,), "array": (list,)}
+ID_RULE = "it has to be an id of 16 hexadecimal digits, not a name"
+_ID = re.compile(r"[0-9a-f]{16}")
 _ARTICLE = {"string": "a string", "integer": "a whole number", "boolean": "true or false", "array": "a list"}
 
 
@@ -18,7 +21,7 @@ class Property:
     """One property as it stands on the wire (camelCase).
 
     `computed`: the server decides it, it can't be given. `replaces`: a change makes a new resource.
-    `choices`: the values there are. `default`: what leaving it out means.
+    `choices`: the values there are. `is_id`: an id as the server gives them. `default`: what leaving it out means.
     """
 
     name: str
@@ -28,6 +31,7 @@ class Property:
     computed: bool = False
     secret: bool = False
     replaces: bool = False
+    is_id: bool = False
     choices: tuple[str, ...] = ()
     default: str | int | bool | None = None
 
@@ -49,6 +53,11 @@ class Change:
 
 
 Table = tuple[Property, ...]
+
+
+def is_id(value: object) -> bool:
+    """True for an id as the server gives them: 16 hexadecimal digits."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def inputs_of(table: Table) -> Table:
@@ -82,6 +91,8 @@ def check(table: Table, given: Plain) -> tuple[Plain, list[Failure]]:
             failures.append(Failure(name, f"is {value!r}; it has to be one of {', '.join(one.choices)}"))
         elif one.required and value == "":
             failures.append(Failure(name, f"is empty: {one.description}"))
+        elif one.is_id and not is_id(value):
+            failures.append(Failure(name, f"is {value!r}; {ID_RULE}"))
     return filled, failures
 
 
@@ -90,6 +101,8 @@ def diff(table: Table, old: Plain, new: Plain, ignored: frozenset[str]) -> dict[
     changes: dict[str, Change] = {}
     for one in inputs_of(table):
         before, after = old.get(one.name), new.get(one.name)
+        if one.kind == "string":  # the server shows an empty text as absent
+            before, after = before or None, after or None
         if one.name in ignored or (before == after and not is_unknown(after)):
             continue
         kind: Literal["add", "delete", "update"] = "add" if before is None else "delete" if after is None else "update"

@@ -6,7 +6,7 @@ import json
 
 from provider.api import Api, ProviderError
 from provider.kinds.base import ResourceKind
-from provider.table import Failure, Property, present
+from provider.table import ID_RULE, Failure, Property, is_id, present
 from provider.values import Plain, is_unknown
 
 ACTIONS = ("read", "write")
@@ -17,7 +17,9 @@ class AuthorizationKind(ResourceKind):
     path = "/api/v2/authorizations"
     description = "A token with the permissions that are listed, and no others."
     table = (
-        Property(name="orgId", kind="string", required=True, replaces=True, description="id of its organization"),
+        Property(
+            name="orgId", kind="string", required=True, replaces=True, is_id=True, description="id of its organization"
+        ),
         Property(
             name="permissions",
             kind="array",
@@ -52,11 +54,25 @@ class AuthorizationKind(ResourceKind):
                 continue
             if not is_unknown(one.get("action")) and one.get("action") not in ACTIONS:
                 failures.append(Failure(f"{where}.action", f"is {one.get('action')!r}; read or write"))
-            if not one["resource"].get("type"):
-                failures.append(Failure(f"{where}.resource.type", "is required, such as buckets or tasks"))
-            unknown = sorted(one["resource"].keys() - {"type", "id", "orgId", "name"})
-            if unknown:
-                failures.append(Failure(f"{where}.resource", f"has no property {', '.join(unknown)}"))
+            failures += self._resource_failures(f"{where}.resource", one["resource"])
+        return failures
+
+    def _resource_failures(self, where: str, resource: Plain) -> list[Failure]:
+        failures = []
+        if not resource.get("type"):
+            failures.append(Failure(f"{where}.type", "is required, such as buckets or tasks"))
+        # A name that was passed over in silence would leave a permission for every resource of the type.
+        unknown = sorted(resource.keys() - {"type", "id", "orgId"})
+        if unknown:
+            failures.append(
+                Failure(
+                    where, f"has no property {', '.join(unknown)}; one resource is named by its id, not by its name"
+                )
+            )
+        for name in ("id", "orgId"):
+            value = resource.get(name)
+            if value is not None and not is_unknown(value) and not is_id(value):
+                failures.append(Failure(f"{where}.{name}", f"is {value!r}; {ID_RULE}"))
         return failures
 
     def _wire(self, inputs: Plain) -> list[Plain]:

@@ -40,7 +40,9 @@ class BucketKind(ResourceKind):
     path = "/api/v2/buckets"
     description = "A bucket: where points are stored, for how long, and in shard groups of which width."
     table = (
-        Property(name="orgId", kind="string", required=True, replaces=True, description="id of its organization"),
+        Property(
+            name="orgId", kind="string", required=True, replaces=True, is_id=True, description="id of its organization"
+        ),
         Property(name="name", kind="string", required=True, description="its name, unique in its organization"),
         Property(name="retention", kind="integer", default=0, description="seconds a point is kept, 0 for ever"),
         Property(
@@ -86,7 +88,8 @@ class BucketKind(ResourceKind):
     async def _data_at_risk(self, api: Api, old: Plain, new: Plain) -> list[Failure]:
         if new["allowDataLoss"] is True or is_unknown(old):
             return []
-        moved = not is_unknown(new["orgId"]) and new["orgId"] != old.get("orgId")
+        # Unknown: its organization is about to be made, so it can't be the one that holds the bucket now.
+        moved = is_unknown(new["orgId"]) or new["orgId"] != old.get("orgId")
         before, after = old.get("retention", 0), new["retention"]
         shortened = isinstance(after, int) and is_shorter(after, before)
         if not moved and not shortened:

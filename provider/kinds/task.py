@@ -21,7 +21,9 @@ class TaskKind(ResourceKind):
     path = "/api/v2/tasks"
     description = "A Flux script that the server runs. Its name, cadence and offset stand in its `option task`."
     table = (
-        Property(name="orgId", kind="string", required=True, replaces=True, description="id of its organization"),
+        Property(
+            name="orgId", kind="string", required=True, replaces=True, is_id=True, description="id of its organization"
+        ),
         Property(name="flux", kind="string", required=True, description="the script, with `option task = {...}`"),
         Property(
             name="status",
