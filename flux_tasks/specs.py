@@ -19,11 +19,21 @@ OFFSETS = {"hourly": timedelta(minutes=5), "daily": timedelta(minutes=15)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
-    """One field of a summary: the Flux `function` over the raw field `source`."""
+    """One field of a summary: the Flux `function` over the raw field `source`.
+
+    A `mean` is computed from the stored sum and count of the same source: the storage engine computes those itself,
+    but not a grouped mean.
+    """
 
     target: str
     source: str
     function: str
+
+    def __post_init__(self) -> None:
+        if not (self.target.isascii() and self.target.isidentifier()):
+            raise ValueError(f"{self.target!r} can't name a field of a summary: letters, digits and underscores")
+        if self.function not in ("mean", "min", "max", "sum", "count"):
+            raise ValueError(f"{self.target}: function {self.function!r} is not one of mean, min, max, sum, count")
 
 
 AGGREGATES = (
@@ -61,6 +71,28 @@ class Downsample:
         if self.every == HOUR and self.time_zone != "UTC":
             raise ValueError(f"{self.name}: hourly windows are UTC's, not those of {self.time_zone}")
         ZoneInfo(self.time_zone)
+        for mean, total, count in self.means:
+            if not total or not count:
+                raise ValueError(f"{self.name}: {mean} is a mean, which needs a sum and a count of the same source")
+
+    @property
+    def means(self) -> list[tuple[str, str, str]]:
+        """(mean, sum, count): the names of the fields that a mean is made of."""
+        by_kind = {(one.source, one.function): one.target for one in self.aggregates}
+        return [
+            (one.target, by_kind.get((one.source, "sum"), ""), by_kind.get((one.source, "count"), ""))
+            for one in self.aggregates
+            if one.function == "mean"
+        ]
+
+    @property
+    def sources(self) -> dict[str, list[Aggregate]]:
+        """The aggregates by the raw field that they read, without the means."""
+        found: dict[str, list[Aggregate]] = {}
+        for one in self.aggregates:
+            if one.function != "mean":
+                found.setdefault(one.source, []).append(one)
+        return found
 
     @property
     def totals(self) -> tuple[Aggregate, ...]:

@@ -21,6 +21,7 @@ rows = (field) =>
 
 store = (field, tables=<-) =>
     tables
+        |> group()
         |> set(key: "_measurement", value: "daily_events")
         |> set(key: "_field", value: field)
         |> to(
@@ -29,10 +30,21 @@ store = (field, tables=<-) =>
             tagColumns: ["entity_id", "domain", "device_class"],
         )
 
-rows(field: "normalized_value") |> mean() |> store(field: "avg_value")
-rows(field: "normalized_value") |> min() |> store(field: "min_value")
-rows(field: "normalized_value") |> max() |> store(field: "max_value")
-rows(field: "normalized_value") |> sum() |> store(field: "sum_value")
-rows(field: "normalized_value") |> count() |> store(field: "value_count")
-rows(field: "state_value") |> count() |> store(field: "event_count")
-rows(field: "energy_consumption") |> sum() |> store(field: "total_energy")
+min_value = rows(field: "normalized_value") |> min()
+min_value |> store(field: "min_value")
+max_value = rows(field: "normalized_value") |> max()
+max_value |> store(field: "max_value")
+sum_value = rows(field: "normalized_value") |> sum()
+sum_value |> store(field: "sum_value")
+value_count = rows(field: "normalized_value") |> count()
+value_count |> store(field: "value_count")
+event_count = rows(field: "state_value") |> count()
+event_count |> store(field: "event_count")
+total_energy = rows(field: "energy_consumption") |> sum()
+total_energy |> store(field: "total_energy")
+union(tables: [sum_value |> set(key: "_field", value: "sum"), value_count |> toFloat() |> set(key: "_field", value: "count")])
+    |> group(columns: ["entity_id", "domain", "device_class"])
+    |> pivot(rowKey: ["_start"], columnKey: ["_field"], valueColumn: "_value")
+    |> map(fn: (r) => ({r with _value: r.sum / r.count}))
+    |> drop(columns: ["sum", "count"])
+    |> store(field: "avg_value")
