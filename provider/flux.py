@@ -1,7 +1,9 @@
-"""Is a Flux script right? The server itself is asked, and nothing is written.
+"""Is a Flux script right? The server itself is asked, and nothing is read, written or sent.
 
 `/query/analyze` looks at syntax only. A script with `die()` added is compiled with all its names and types, and
-then stops at once with our own message before anything is read or written; the buckets need not exist.
+then stops with our own message; the buckets need not exist. Where the `die()` stands decides how much is evaluated:
+at the end also wrong arguments are found (`from()` without a bucket), but a statement that acts when it is evaluated
+would act (`findRecord` runs its query, `http.post` posts), so such a script dies before its first statement.
 """
 
 from __future__ import annotations
@@ -11,19 +13,57 @@ import secrets
 
 from provider.api import Api, ApiError
 
+# Packages that only compute; every other one may reach the network, a secret or the storage.
+PURE_PACKAGES = frozenset(
+    (
+        "array",
+        "contrib/tomhollingworth/events",
+        "date",
+        "dict",
+        "experimental",
+        "influxdata/influxdb/schema",
+        "influxdata/influxdb/tasks",
+        "interpolate",
+        "join",
+        "json",
+        "math",
+        "regexp",
+        "strings",
+        "timezone",
+        "types",
+    )
+)
+_IMPORT = re.compile(r'^\s*import\s+(?:\w+\s+)?"([^"]*)"', re.MULTILINE)
+_RUNS_A_QUERY = re.compile(r"\b(?:tableFind|findColumn|findRecord|getColumn|getRecord)\b")
+_PACKAGE = re.compile(r"^\s*package\s+\w+", re.MULTILINE)
 _POSITION = re.compile(r"(?:loc |error[^@\n]*@)?(\d+):(\d+)-\d+:\d+: ?([^\n]*)")
+
+
+def acts(flux: str) -> bool:
+    """True if evaluating the script could do more than compute."""
+    return bool(_RUNS_A_QUERY.search(flux)) or not PURE_PACKAGES.issuperset(_IMPORT.findall(flux))
+
+
+def with_sentinel(flux: str, sentinel: str) -> str:
+    """The script with a `die()` that says `sentinel`; every line keeps its number."""
+    statement = f'hearthflux_check_{sentinel} = die(msg: "{sentinel}")'
+    if not acts(flux):
+        return f"{flux}\n{statement}\n"
+    # Package and imports have to come first; the first statement after them is ours.
+    at = max((found.end() for pattern in (_PACKAGE, _IMPORT) for found in pattern.finditer(flux)), default=0)
+    return f"{flux[:at]} {statement} {flux[at:]}"
 
 
 async def problem(api: Api, flux: str, source: str | None) -> str | None:
     """None if the script is right, else a sentence with source, line, the reason and the line itself."""
-    sentinel = f"hearthflux-check-{secrets.token_hex(8)}"
+    sentinel = secrets.token_hex(16)
     organizations = await api.call("GET", "/api/v2/orgs", query={"limit": "1"})
     if not organizations["orgs"]:
         return None
     try:
-        await api.query(organizations["orgs"][0]["id"], f'{flux}\nhearthflux_check = die(msg: "{sentinel}")\n')
+        await api.query(organizations["orgs"][0]["id"], with_sentinel(flux, sentinel))
     except ApiError as error:
-        if sentinel in error.server_message:
+        if f": {sentinel}" in error.server_message:
             return None
         if error.code not in ("invalid", "internal error", "unprocessable entity"):
             raise
@@ -39,5 +79,6 @@ def explain(message: str, flux: str, source: str | None) -> str:
         return f"{where}the script is not valid Flux: {message}"
     line, column, reason = int(found[1]), int(found[2]), found[3].strip() or message
     lines = flux.splitlines()
-    shown = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-    return f"{where}line {line}, column {column} of the script: {reason}; the line is: {shown}"
+    if line > len(lines):
+        return f"{where}the end of the script, after line {len(lines)}: {reason}; the last line is: {lines[-1].strip()}"
+    return f"{where}line {line}, column {column} of the script: {reason}; the line is: {lines[line - 1].strip()}"

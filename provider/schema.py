@@ -52,3 +52,7 @@ def build() -> dict[str, Any]:
 
 def text() -> str:
     return json.dumps(build(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    print(text(), end="")

@@ -10,6 +10,13 @@ from provider.table import ID_RULE, Failure, Property, is_id, present
 from provider.values import Plain, is_unknown
 
 ACTIONS = ("read", "write")
+# Each tried on 2.7.12; the last row is Cloud's.
+RESOURCE_TYPES = (
+    *("annotations", "authorizations", "buckets", "checks", "dashboards", "dbrp", "documents", "instance", "labels"),
+    *("notebooks", "notificationEndpoints", "notificationRules", "orgs", "remotes", "replications", "scrapers"),
+    *("secrets", "sources", "tasks", "telegrafs", "users", "variables", "views"),
+    *("flows", "functions", "subscriptions"),
+)
 
 
 class AuthorizationKind(ResourceKind):
@@ -59,8 +66,11 @@ class AuthorizationKind(ResourceKind):
 
     def _resource_failures(self, where: str, resource: Plain) -> list[Failure]:
         failures = []
-        if not resource.get("type"):
+        kind = resource.get("type")
+        if not kind:
             failures.append(Failure(f"{where}.type", "is required, such as buckets or tasks"))
+        elif not is_unknown(kind) and kind not in RESOURCE_TYPES:
+            failures.append(Failure(f"{where}.type", f"is {kind!r}; it has to be one of {', '.join(RESOURCE_TYPES)}"))
         # A name that was passed over in silence would leave a permission for every resource of the type.
         unknown = sorted(resource.keys() - {"type", "id", "orgId"})
         if unknown:

@@ -30,6 +30,7 @@ async def reasons(resource: dict[str, Any]) -> str:
         ({"type": "buckets", "id": ""}, "permissions[0].resource.id is ''"),
         ({"type": "buckets", "id": "events"}, "permissions[0].resource.id is 'events'"),
         ({"type": "buckets", "id": ORG, "orgId": "home"}, "permissions[0].resource.orgId is 'home'"),
+        ({"type": "bucket", "id": ORG}, "permissions[0].resource.type is 'bucket'; it has to be one of"),
         ({"id": ORG}, "permissions[0].resource.type is required"),
     ],
 )
