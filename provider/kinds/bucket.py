@@ -186,6 +186,8 @@ class BucketKind(ResourceKind):
         if state.get("allowDataLoss") is True:
             return
         try:
+            # First of all: a query for a bucket whose organization is gone too is answered 400, not 404.
+            await api.call("GET", f"{self.path}/{identifier}")
             holds_data = await self._has_data(api, str(state["orgId"]), identifier)
             points = await self._points(api, str(state["orgId"]), identifier, "now()") if holds_data else 0
         except ApiError as error:
