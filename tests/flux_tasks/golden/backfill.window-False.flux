@@ -7,32 +7,33 @@ rows = (field) =>
         |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field)
         |> group(columns: ["entity_id", "domain", "device_class"])
 
-store = (field, tables=<-) =>
+store = (field, time, tables=<-) =>
     tables
         |> group()
         |> set(key: "_measurement", value: "hourly_events")
         |> set(key: "_field", value: field)
         |> to(
             bucket: "events_hourly",
-            timeColumn: "_start",
+            timeColumn: time,
             tagColumns: ["entity_id", "domain", "device_class"],
         )
 
-min_value = rows(field: "normalized_value") |> min()
-min_value |> store(field: "min_value") |> count() |> yield(name: "min_value")
-max_value = rows(field: "normalized_value") |> max()
-max_value |> store(field: "max_value") |> count() |> yield(name: "max_value")
-sum_value = rows(field: "normalized_value") |> sum()
-sum_value |> store(field: "sum_value") |> count() |> yield(name: "sum_value")
-value_count = rows(field: "normalized_value") |> count()
-value_count |> store(field: "value_count") |> count() |> yield(name: "value_count")
+read1 = rows(field: "normalized_value")
+min_value = read1 |> min()
+min_value |> store(field: "min_value", time: "_start") |> count() |> yield(name: "min_value")
+max_value = read1 |> max()
+max_value |> store(field: "max_value", time: "_start") |> count() |> yield(name: "max_value")
+sum_value = read1 |> sum()
+sum_value |> store(field: "sum_value", time: "_start") |> count() |> yield(name: "sum_value")
+value_count = read1 |> count()
+value_count |> store(field: "value_count", time: "_start") |> count() |> yield(name: "value_count")
 event_count = rows(field: "state_value") |> count()
-event_count |> store(field: "event_count") |> count() |> yield(name: "event_count")
+event_count |> store(field: "event_count", time: "_start") |> count() |> yield(name: "event_count")
 total_energy = rows(field: "energy_consumption") |> sum()
-total_energy |> store(field: "total_energy") |> count() |> yield(name: "total_energy")
+total_energy |> store(field: "total_energy", time: "_start") |> count() |> yield(name: "total_energy")
 union(tables: [sum_value |> set(key: "_field", value: "sum"), value_count |> toFloat() |> set(key: "_field", value: "count")])
     |> group(columns: ["entity_id", "domain", "device_class"])
     |> pivot(rowKey: ["_start"], columnKey: ["_field"], valueColumn: "_value")
     |> map(fn: (r) => ({r with _value: r.sum / r.count}))
     |> drop(columns: ["sum", "count"])
-    |> store(field: "avg_value") |> count() |> yield(name: "avg_value")
+    |> store(field: "avg_value", time: "_start") |> count() |> yield(name: "avg_value")

@@ -7,35 +7,33 @@ rows = (field) =>
         |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field)
         |> group(columns: ["entity_id", "domain", "device_class"])
 
-store = (field, tables=<-) =>
+store = (field, time, tables=<-) =>
     tables
         |> group()
         |> set(key: "_measurement", value: "hourly_events")
         |> set(key: "_field", value: field)
         |> to(
             bucket: "events_hourly",
-            timeColumn: "_start",
+            timeColumn: time,
             tagColumns: ["entity_id", "domain", "device_class"],
         )
 
-windows1 = rows(field: "normalized_value") |> window(every: 1h)
-min_value = windows1 |> min()
-min_value |> store(field: "min_value") |> count() |> yield(name: "min_value")
-max_value = windows1 |> max()
-max_value |> store(field: "max_value") |> count() |> yield(name: "max_value")
-sum_value = windows1 |> sum()
-sum_value |> store(field: "sum_value") |> count() |> yield(name: "sum_value")
-value_count = windows1 |> count()
-value_count |> store(field: "value_count") |> count() |> yield(name: "value_count")
-windows2 = rows(field: "state_value") |> window(every: 1h)
-event_count = windows2 |> count()
-event_count |> store(field: "event_count") |> count() |> yield(name: "event_count")
-windows3 = rows(field: "energy_consumption") |> window(every: 1h)
-total_energy = windows3 |> sum()
-total_energy |> store(field: "total_energy") |> count() |> yield(name: "total_energy")
+read1 = rows(field: "normalized_value") |> window(every: 1h)
+min_value = read1 |> min()
+min_value |> store(field: "min_value", time: "_start") |> count() |> yield(name: "min_value")
+max_value = read1 |> max()
+max_value |> store(field: "max_value", time: "_start") |> count() |> yield(name: "max_value")
+sum_value = rows(field: "normalized_value") |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start")
+sum_value |> store(field: "sum_value", time: "_time") |> count() |> yield(name: "sum_value")
+value_count = rows(field: "normalized_value") |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start")
+value_count |> store(field: "value_count", time: "_time") |> count() |> yield(name: "value_count")
+event_count = rows(field: "state_value") |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start")
+event_count |> store(field: "event_count", time: "_time") |> count() |> yield(name: "event_count")
+total_energy = rows(field: "energy_consumption") |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start")
+total_energy |> store(field: "total_energy", time: "_time") |> count() |> yield(name: "total_energy")
 union(tables: [sum_value |> set(key: "_field", value: "sum"), value_count |> toFloat() |> set(key: "_field", value: "count")])
     |> group(columns: ["entity_id", "domain", "device_class"])
-    |> pivot(rowKey: ["_start"], columnKey: ["_field"], valueColumn: "_value")
+    |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
     |> map(fn: (r) => ({r with _value: r.sum / r.count}))
     |> drop(columns: ["sum", "count"])
-    |> store(field: "avg_value") |> count() |> yield(name: "avg_value")
+    |> store(field: "avg_value", time: "_time") |> count() |> yield(name: "avg_value")

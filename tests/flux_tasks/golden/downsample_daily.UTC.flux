@@ -16,32 +16,32 @@ rows = (field) =>
         |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field)
         |> group(columns: ["entity_id", "domain", "device_class"])
 
-store = (field, tables=<-) =>
+store = (field, time, tables=<-) =>
     tables
         |> group()
         |> set(key: "_measurement", value: "daily_events")
         |> set(key: "_field", value: field)
         |> to(
             bucket: "events_daily",
-            timeColumn: "_start",
+            timeColumn: time,
             tagColumns: ["entity_id", "domain", "device_class"],
         )
 
 min_value = rows(field: "normalized_value") |> min()
-min_value |> store(field: "min_value")
+min_value |> store(field: "min_value", time: "_start")
 max_value = rows(field: "normalized_value") |> max()
-max_value |> store(field: "max_value")
+max_value |> store(field: "max_value", time: "_start")
 sum_value = rows(field: "normalized_value") |> sum()
-sum_value |> store(field: "sum_value")
+sum_value |> store(field: "sum_value", time: "_start")
 value_count = rows(field: "normalized_value") |> count()
-value_count |> store(field: "value_count")
+value_count |> store(field: "value_count", time: "_start")
 event_count = rows(field: "state_value") |> count()
-event_count |> store(field: "event_count")
+event_count |> store(field: "event_count", time: "_start")
 total_energy = rows(field: "energy_consumption") |> sum()
-total_energy |> store(field: "total_energy")
+total_energy |> store(field: "total_energy", time: "_start")
 union(tables: [sum_value |> set(key: "_field", value: "sum"), value_count |> toFloat() |> set(key: "_field", value: "count")])
     |> group(columns: ["entity_id", "domain", "device_class"])
     |> pivot(rowKey: ["_start"], columnKey: ["_field"], valueColumn: "_value")
     |> map(fn: (r) => ({r with _value: r.sum / r.count}))
     |> drop(columns: ["sum", "count"])
-    |> store(field: "avg_value")
+    |> store(field: "avg_value", time: "_start")
