@@ -51,7 +51,10 @@ class Bucket(_Resource):
     """A bucket. `retention` and `shard_group_duration` are in seconds; retention 0 keeps for ever.
 
     Without `shard_group_duration` the server's default for that retention is taken and shown.
-    `allow_data_loss` lets this bucket be shortened, replaced or deleted while it holds data.
+    `allow_data_loss` lets this bucket be shortened, replaced or deleted while it holds data. Without it a shortened
+    retention or a move to another organization is refused at preview. For a bucket that is taken out of the program
+    Pulumi asks the provider nothing at preview: the delete itself is refused, before anything is removed, and with
+    `opts=pulumi.ResourceOptions(protect=True)` already the preview. `retain_on_delete=True` leaves it on the server.
     """
 
     org_id: pulumi.Output[str]

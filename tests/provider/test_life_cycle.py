@@ -13,7 +13,8 @@ bucket = Bucket("bucket", org_id=org.id, name={bucket!r}, retention={retention},
                 allow_data_loss={allow})
 task = Task("task", org_id=org.id, status={status!r}, flux={flux!r}, source="a.flux.j2")
 token = Authorization("token", org_id=org.id, description={description!r},
-                      permissions=[{{"action": "write", "resource": {{"type": "buckets", "id": bucket.id}}}}])
+                      permissions=[{{"action": "write", "resource": {{"type": "buckets", "id": bucket.id,
+                                                                    "org_id": org.id}}}}])
 for name, value in dict(org=org.id, bucket=bucket.id, task=task.id, every=task.every, token=token.token,
                         authorization=token.id).items():
     pulumi.export(name, value)
