@@ -21,7 +21,7 @@ from rich.table import Table
 
 from event_schema import Event
 from operations import paths
-from operations.demo import dataset
+from operations.demo import dataset, kept_events
 from operations.demo.findings import WEEKDAYS, Findings
 from operations.errors import UserError
 
@@ -70,6 +70,10 @@ def load_events(folder: Path) -> list[Event]:
         task = progress.add_task("The home's data", total=None)
         data = dataset.rows(dataset.fetch(folder))
         shift = fixed_shift(folder, dataset.row_time(data[-1]))
+        before = kept_events.kept(folder / "events.pickle", shift // timedelta(weeks=1))
+        if before is not None:
+            progress.update(task, description="Home Assistant's events", total=len(data), completed=len(data))
+            return before
         progress.update(task, description="Home Assistant's events", total=len(data))
         events: list[Event] = []
         last = 0
@@ -82,6 +86,7 @@ def load_events(folder: Path) -> list[Event]:
                 if done % 200 == 0:
                     progress.update(task, completed=done)
         progress.update(task, completed=len(data))
+        kept_events.keep(folder / "events.pickle", shift // timedelta(weeks=1), events)
     return events
 
 

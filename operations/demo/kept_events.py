@@ -1,0 +1,45 @@
+"""The demo's events as an earlier run made them: making them again takes most of a second run's time.
+
+The file is this machine's own, in `.local/demo`; it is made anew when the code that makes events or the shift changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from event_schema import Event, attributes, conversion, event, home_assistant
+from operations.demo import dataset
+
+SOURCES: tuple[ModuleType, ...] = (attributes, conversion, event, home_assistant, dataset)
+NAMES = tuple(Event.__slots__)
+
+
+def key(weeks: int) -> str:
+    """What the kept events depend on: the sources of the code that made them, and the shift."""
+    digest = hashlib.sha256(f"{weeks}:{dataset.ENTITIES!r}".encode())
+    for module in SOURCES:
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()
+
+
+def keep(path: Path, weeks: int, events: Sequence[Event]) -> None:
+    """Keep the events; a half-written file never has the final name."""
+    partial = path.with_name(f".{path.name}.partial")
+    values = [tuple(getattr(one, name) for name in NAMES) for one in events]
+    partial.write_bytes(pickle.dumps((key(weeks), values), protocol=5))
+    partial.rename(path)
+
+
+def kept(path: Path, weeks: int) -> list[Event] | None:
+    """The events of an earlier run, or None where there are none that still hold."""
+    try:
+        made_with, values = pickle.loads(path.read_bytes())
+    except (FileNotFoundError, EOFError, pickle.UnpicklingError, ValueError, TypeError):
+        return None
+    if made_with != key(weeks):
+        return None
+    return [Event(**dict(zip(NAMES, one, strict=True))) for one in values]

@@ -1,0 +1,54 @@
+"""`hearthflux demo` stopped by Ctrl-C at several points: run again, it ends right, and once more changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.operations.conftest import Run
+from tools.find import ROOT
+
+ROWS = "300"  # two days of the data
+
+
+@pytest.mark.timeout(300)
+def test_interrupted_at_any_point_and_run_again(home: Path, hearthflux: Run) -> None:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("INFLUXDB_", "PULUMI_", "LOG_"))}
+    # While tools start, in the middle of `pulumi up`, and while data go in or are summed up.
+    for delay in (0.8, 2.5, 4.5, 8.0):
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "operations.cli", "demo", "--rows", ROWS],
+            cwd=ROOT,
+            env={**inherited, "HEARTHFLUX_LOCAL": str(home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            # Ctrl-C reaches every process of the terminal's group: pulumi and the provider hear it too.
+            start_new_session=True,
+        )
+        time.sleep(delay)
+        if demo.poll() is None:
+            os.killpg(demo.pid, signal.SIGINT)
+        said, _ = demo.communicate(timeout=100)
+        assert demo.returncode in (0, 130), said
+        assert "Traceback" not in said
+    first = hearthflux("demo", "--rows", ROWS)
+    assert first.returncode == 0, first.stdout + first.stderr
+    text = (home / "demo" / "summary.json").read_text()
+    summary = json.loads(text)
+    assert summary["accepted"] == summary["delivered"] > 3000
+    assert [summary[name] for name in ("dead_lettered", "dropped", "pending", "preview_changes")] == [0, 0, 0, 0]
+    second = hearthflux("demo", "--rows", ROWS)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert (home / "demo" / "summary.json").read_text() == text
+    report = (home / "demo" / "report.html").read_text()
+    assert "<svg" in report
+    assert "http://" not in report.replace("http://www.w3.org/", "")
