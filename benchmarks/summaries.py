@@ -138,11 +138,12 @@ def month_flux(bucket: str, measurement: str, field: str, start: datetime, stop:
 
 
 def year_from_summaries(start: datetime, stop: datetime) -> str:
-    """Means by month: sums and counts of the daily tier."""
-    return "\n".join(
-        month_flux(BUCKETS["daily"], "daily_events", field, start, stop, "sum") + f' |> yield(name: "{field}")'
-        for field in ("sum_value", "value_count")
-    )
+    """Sums and counts by month from the daily tier, of which the means by month are made."""
+    return f"""from(bucket: {flux_string(BUCKETS["daily"])})
+    |> range(start: {flux_time(start)}, stop: {flux_time(stop)})
+    |> filter(fn: (r) => r._measurement == "daily_events" and r.entity_id == {flux_string(YEARLY_ENTITY)}
+        and (r._field == "sum_value" or r._field == "value_count"))
+    |> aggregateWindow(every: 1mo, fn: sum, createEmpty: false)"""
 
 
 async def seconds(work: Callable[[], Awaitable[Any]]) -> float:
