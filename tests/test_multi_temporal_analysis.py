@@ -120,7 +120,8 @@ async def test_every_stored_row_is_what_plain_python_gives(
 ) -> None:
     async with SummaryServer(url=influxd.url, token=influxd.token, org=home["org"]) as server:
         records = await server.rows(
-            f'from(bucket: "{home["buckets"][tier]}") |> range(start: 0)|> filter(fn: (r) => r._measurement == "{tier}_events")'
+            f'from(bucket: "{home["buckets"][tier]}") |> range(start: 0) '
+            f'|> filter(fn: (r) => r._measurement == "{tier}_events")'
         )
     stored: dict[tuple[str, datetime], dict[str, float]] = defaultdict(dict)
     for record in records:
