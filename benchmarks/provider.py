@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import secrets
 import statistics
@@ -20,12 +19,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.result import publish
 from operations.influxd import LocalInfluxd
 from operations.pulumi_runner import runner_environment
 from provider.api import Api
 from tools import find
 
-RESULT = Path(".local") / "bench" / "provider.json"
 DAY = 86400
 TIERS = (("events", 365, 7), ("events_hourly", 730, 30), ("events_daily", 2555, 90))
 TASKS, TOKENS = 6, 5
@@ -194,16 +193,13 @@ def main() -> None:
     print(f"{chosen.homes * PER_HOME} resources, {chosen.rounds} round(s), {os.cpu_count()} cores; median seconds")
     for name, seconds in figures.items():
         print(f"  {name:16} {seconds:8.2f}")
-    result = json.dumps(
+    publish(
         {
             "bench": "provider",
             "ratios": ratios,
             "figures": {**figures, "resources": chosen.homes * PER_HOME, "rounds": chosen.rounds},
         }
     )
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(result + "\n")
-    print(result)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import statistics
 import tempfile
@@ -19,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.result import publish
 from event_schema import HOME_ASSISTANT_EVENTS, Tier, Tiers
 from flux_tasks import Downsample, SummaryServer, downsamples
 from flux_tasks.backfill import compute
@@ -26,7 +26,6 @@ from flux_tasks.windows import Window, windows_between
 from operations.influxd import LocalInfluxd
 from templates.render import flux_duration, flux_string, flux_time
 
-RESULT = Path(".local") / "bench" / "summaries.json"
 GROUP = '["entity_id", "domain", "device_class"]'
 PLAIN_AGGREGATES = {"mean": "avg_value", "min": "min_value", "max": "max_value", "count": "event_count"}
 WEATHERS = ("sunny", "cloudy", "rainy")
@@ -282,10 +281,7 @@ def main() -> None:
         finally:
             local.kill()
     print(table(result))
-    text = json.dumps(result)
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(text + "\n")
-    print(text)
+    publish(result)
 
 
 if __name__ == "__main__":

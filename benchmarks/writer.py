@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import json
 import secrets
 import statistics
 import sys
@@ -24,6 +23,7 @@ from typing import Any
 from influxdb_client import InfluxDBClient, Point, WriteOptions
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 
+from benchmarks.result import publish
 from event_schema import HOME_ASSISTANT_EVENTS, Event
 from operations.influxd import LocalInfluxd
 from writer import BatchWriter, WriterSettings
@@ -31,7 +31,6 @@ from writer.encoder import Encoder
 from writer.transport import Transport
 
 BATCH = 5_000
-RESULT = Path(".local") / "bench" / "writer.json"
 TAGS, FIELDS = HOME_ASSISTANT_EVENTS.tag_names, HOME_ASSISTANT_EVENTS.field_names
 
 
@@ -303,10 +302,7 @@ def main() -> None:
             result = asyncio.run(measure(server.start(), Path(folder), arguments.events, arguments.rounds))
         finally:
             server.kill()
-    text = json.dumps(result)
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(text + "\n")
-    print(text)
+    publish(result)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,6 @@ async def backfill(
     *,
     specs: Sequence[Downsample] | None = None,
     progress: Progress | None = None,
-    verify: bool = True,
 ) -> Report:
     """Compute every due window that shares time with [start, stop); naive times are UTC.
 
@@ -127,9 +126,8 @@ async def backfill(
             report.computed += len(run)
             if progress is not None:
                 progress(report.computed, report.due)
-    if verify:
-        for spec, windows in planned:
-            report.wrong += len(await wrong_windows(server, spec, windows))
+    for spec, windows in planned:
+        report.wrong += len(await wrong_windows(server, spec, windows))
     return report
 
 

@@ -14,7 +14,7 @@ from influxdb_client.client.flux_csv_parser import FluxQueryException
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from influxdb_client.rest import ApiException
 
-from templates.render import flux_time
+from templates.render import flux_string, flux_time
 
 VARIABLES = ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG")
 QUERY_TIMEOUT_SECONDS = 600
@@ -87,9 +87,8 @@ class SummaryServer:
     async def retention(self, bucket: str) -> timedelta | None:
         """How long a bucket keeps points; None for ever. Raises ServerProblem where there is no such bucket."""
         rows = await self.rows(
-            'buckets() |> filter(fn: (r) => r.name == "'
-            + bucket.replace("\\", "\\\\").replace('"', '\\"')
-            + '") |> keep(columns: ["name", "retentionPeriod"])'
+            f"buckets() |> filter(fn: (r) => r.name == {flux_string(bucket)})"
+            ' |> keep(columns: ["name", "retentionPeriod"])'
         )
         if not rows:
             raise ServerProblem(
