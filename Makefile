@@ -5,6 +5,8 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
+# Tests wait (for servers, fsync, restarts) more than they compute: more workers than cores pay.
+TEST_WORKERS ?= 4
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
 
@@ -39,7 +41,7 @@ format: env ## let ruff put the code in shape
 	@$(BIN)/ruff format .
 
 test: tools lint ## everything, on the real influxd and the real pulumi
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 preview: tools ## the diff of every environment: what `pulumi up` would change
 	@for stack in dev staging prod; do $(BIN)/hearthflux stack preview --stack $$stack; done
