@@ -1,4 +1,4 @@
-"""A real `influxd` process in a folder of its own: started, set up once, stopped, killed, paused.
+"""A real `influxd` in a folder of its own: started, set up once, stopped, killed, paused.
 
 Used by `hearthflux server`, by the demo and by the tests. The folder holds everything of that server:
 
@@ -24,9 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools import find
+from operations.server_program import HOST, ServerProgram, server_program
 
-HOST = "127.0.0.1"
 START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 30.0
 POLL_SECONDS = 0.05
@@ -93,6 +92,7 @@ class LocalInfluxd:
     org: str = "hearthflux"
     username: str = "hearthflux"
     options: dict[str, str] = field(default_factory=dict)
+    program: ServerProgram = field(default_factory=server_program)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -191,7 +191,6 @@ class LocalInfluxd:
 
     def launch(self) -> None:
         """Start the process without waiting for its answer."""
-        program = find.influxd()
         if self.port == 0:
             self.port = free_port()
         elif port_is_taken(self.port):
@@ -201,11 +200,11 @@ class LocalInfluxd:
         data = self.folder / "data"
         data.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
+        self.program.before_start(self.folder)
         options = {
             "bolt-path": str(data / "influxd.bolt"),
             "sqlite-path": str(data / "influxd.sqlite"),
             "engine-path": str(self.engine_path),
-            "http-bind-address": f"{HOST}:{self.port}",
             "reporting-disabled": "true",
             "log-level": "warn",
             **self.options,
@@ -214,7 +213,7 @@ class LocalInfluxd:
         with self.log.open("ab") as output:
             # A session of its own: Ctrl-C in the terminal that started it does not stop the server.
             self._process = subprocess.Popen(
-                [program, *(f"--{name}={value}" for name, value in options.items())],
+                self.program.command(self.folder, self.port, options),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -254,8 +253,8 @@ class LocalInfluxd:
         pid = self.pid
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-                os.kill(pid, how)
+                self.program.send(self.folder, pid, signal.SIGCONT)
+                self.program.send(self.folder, pid, how)
             deadline = time.monotonic() + timeout
             while self.pid is not None:
                 if time.monotonic() > deadline:
@@ -283,7 +282,7 @@ class LocalInfluxd:
         pid = self.pid
         if pid is None:
             raise ServerError(f"No server runs in {self.folder}.")
-        os.kill(pid, what)
+        self.program.send(self.folder, pid, what)
 
     # set-up ---------------------------------------------------------------------------------------------
 

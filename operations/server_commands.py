@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 from operations import paths
-from operations.errors import UserError
 from operations.influxd import LocalInfluxd, free_port, port_is_taken
-from tools.find import DOCKER_IMAGE, uses_docker_image
 
 DEFAULT_PORT = 8086
 ORGANIZATION = "hearthflux"
@@ -20,13 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 
 
 def local_server(port: int = 0) -> LocalInfluxd:
-    """The server of `.local/influxdb`. Raises UserError where there is only Docker's image to run."""
-    if uses_docker_image():
-        raise UserError(
-            f"There is no influxd on this machine, only Docker's image {DOCKER_IMAGE}: run the image yourself "
-            f"('docker run -d -p 8086:8086 {DOCKER_IMAGE}') and set INFLUXDB_URL and INFLUXDB_TOKEN, "
-            "or install InfluxDB 2.7 and put influxd on PATH."
-        )
+    """The server of `.local/influxdb`."""
     return LocalInfluxd(paths.local("influxdb"), port=port, org=ORGANIZATION)
 
 

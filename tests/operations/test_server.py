@@ -9,7 +9,8 @@ import socket
 import stat
 from pathlib import Path
 
-from operations.influxd import HOST, LocalInfluxd, free_port
+from operations.influxd import LocalInfluxd, free_port
+from operations.server_program import HOST
 from tests.operations.conftest import Run
 
 
