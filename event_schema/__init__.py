@@ -5,21 +5,31 @@ from event_schema.conversion import EnergyMeters, Placement, home_zone, normaliz
 from event_schema.event import Event, InvalidEvent
 from event_schema.home_assistant import (
     DAILY_EVENTS,
+    HOLD_DAYS,
     HOME_ASSISTANT_EVENTS,
     HOURLY_EVENTS,
+    METER_DEVICE_CLASSES,
+    METER_RESET_SHARE,
+    NUMBER_DOMAINS,
     SCHEMA_VERSION,
+    SUMMARY_FIELDS,
     SUMMARY_TAGS,
     TIERS,
 )
-from event_schema.measurement import Field, Kind, Measurement, Tag, Tier, Tiers
+from event_schema.measurement import Field, Kind, Measurement, SummaryField, Tag, Tier, Tiers
 
 __all__ = [
     "ATTRIBUTE_KINDS",
     "DAILY_EVENTS",
     "DEFAULT_ATTRIBUTES",
+    "HOLD_DAYS",
     "HOME_ASSISTANT_EVENTS",
     "HOURLY_EVENTS",
+    "METER_DEVICE_CLASSES",
+    "METER_RESET_SHARE",
+    "NUMBER_DOMAINS",
     "SCHEMA_VERSION",
+    "SUMMARY_FIELDS",
     "SUMMARY_TAGS",
     "TIERS",
     "EnergyMeters",
@@ -29,6 +39,7 @@ __all__ = [
     "Kind",
     "Measurement",
     "Placement",
+    "SummaryField",
     "Tag",
     "Tier",
     "Tiers",

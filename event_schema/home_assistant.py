@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from event_schema.measurement import Field, Measurement, Tag, Tier, Tiers
+from event_schema.measurement import Field, Measurement, SummaryField, Tag, Tier, Tiers
 
 # Raised when a stored name, kind or meaning changes; adding an optional field does not.
 SCHEMA_VERSION = 1
@@ -88,14 +88,142 @@ HOME_ASSISTANT_EVENTS = Measurement(
 # A summary row keeps these tags of the events it sums up, and no others: they do not change from event to event.
 SUMMARY_TAGS = (ENTITY_ID, DOMAIN, DEVICE_CLASS)
 
+# How many days of the home, after the day it was reported in, a value holds until the entity's next event. Windows
+# look back as far for the value that stands at their start.
+HOLD_DAYS = 7
+
+# Entities of these domains have numbers as states, so that a 1 does not mean "on": no on_seconds.
+NUMBER_DOMAINS = ("counter", "input_number", "number", "sensor", "zone")
+
+# Sensors of these device classes are meters: readings that rise, and start anew now and then.
+METER_DEVICE_CLASSES = ("data_size", "energy", "gas", "precipitation", "volume", "water")
+
+# Home Assistant's rule for `total_increasing`: a reading below this share of the last one is a new start of the meter.
+METER_RESET_SHARE = 0.9
+
+# What each says exactly: docs/summaries.md.
 SUMMARY_FIELDS = (
-    Field(name="avg_value", kind="float", description="sum_value / value_count"),
-    Field(name="min_value", kind="float", description="the smallest normalized_value"),
-    Field(name="max_value", kind="float", description="the largest normalized_value"),
-    Field(name="event_count", kind="integer", minimum=0, description="events with a state_value"),
-    Field(name="sum_value", kind="float", description="the sum of normalized_value"),
-    Field(name="value_count", kind="integer", minimum=0, description="events with a normalized_value"),
-    Field(name="total_energy", kind="float", unit="kWh", description="the sum of energy_consumption"),
+    SummaryField(
+        name="avg_value",
+        kind="float",
+        description="the mean of the values reported: sum_value / value_count",
+        source="normalized_value",
+        function="mean",
+        roll_up="ratio",
+        parts=("sum_value", "value_count"),
+    ),
+    SummaryField(
+        name="min_value",
+        kind="float",
+        description="the smallest normalized_value",
+        source="normalized_value",
+        function="min",
+        roll_up="min",
+    ),
+    SummaryField(
+        name="max_value",
+        kind="float",
+        description="the largest normalized_value",
+        source="normalized_value",
+        function="max",
+        roll_up="max",
+    ),
+    SummaryField(
+        name="event_count",
+        kind="integer",
+        minimum=0,
+        description="events with a state_value",
+        source="state_value",
+        function="count",
+        roll_up="sum",
+    ),
+    SummaryField(
+        name="sum_value",
+        kind="float",
+        description="the sum of normalized_value",
+        source="normalized_value",
+        function="sum",
+        roll_up="sum",
+    ),
+    SummaryField(
+        name="value_count",
+        kind="integer",
+        minimum=0,
+        description="events with a normalized_value",
+        source="normalized_value",
+        function="count",
+        roll_up="sum",
+    ),
+    SummaryField(
+        name="total_energy",
+        kind="float",
+        unit="kWh",
+        description="the sum of energy_consumption",
+        source="energy_consumption",
+        function="sum",
+        roll_up="sum",
+    ),
+    SummaryField(
+        name="value_seconds",
+        kind="float",
+        description="the value times the seconds it held, added up over the covered time",
+        source="normalized_value",
+        function="value_time",
+        roll_up="sum_held",
+    ),
+    SummaryField(
+        name="covered_seconds",
+        kind="float",
+        unit="s",
+        minimum=0.0,
+        description="how long the value was known",
+        source="normalized_value",
+        function="known_time",
+        roll_up="sum_held",
+    ),
+    SummaryField(
+        name="time_weighted_avg",
+        kind="float",
+        description="the mean over time: value_seconds / covered_seconds",
+        source="normalized_value",
+        function="time_mean",
+        roll_up="ratio",
+        parts=("value_seconds", "covered_seconds"),
+    ),
+    SummaryField(
+        name="on_seconds",
+        kind="float",
+        unit="s",
+        minimum=0.0,
+        description="how long the state was on (a value of 1; not of sensors and numbers)",
+        source="normalized_value",
+        function="on_time",
+        roll_up="sum_held",
+    ),
+    SummaryField(
+        name="first_value",
+        kind="float",
+        description="the first number reported",
+        source="normalized_value",
+        function="first",
+        roll_up="first",
+    ),
+    SummaryField(
+        name="last_value",
+        kind="float",
+        description="the last number reported, if it still holds at the end of the window",
+        source="normalized_value",
+        function="last",
+        roll_up="last",
+    ),
+    SummaryField(
+        name="increase",
+        kind="float",
+        description="how far a meter rose, new starts of the meter reckoned in (energy, gas, water and the like)",
+        source="normalized_value",
+        function="increase",
+        roll_up="sum",
+    ),
 )
 
 HOURLY_EVENTS = Measurement(name="hourly_events", tags=SUMMARY_TAGS, fields=SUMMARY_FIELDS)

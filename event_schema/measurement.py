@@ -9,6 +9,21 @@ from typing import Literal, SupportsIndex, overload
 
 Kind = Literal["string", "float", "integer", "boolean"]
 KINDS: tuple[Kind, ...] = ("string", "float", "integer", "boolean")
+Function = Literal[
+    "mean",
+    "min",
+    "max",
+    "sum",
+    "count",
+    "first",
+    "last",
+    "value_time",
+    "known_time",
+    "on_time",
+    "time_mean",
+    "increase",
+]
+RollUp = Literal["sum", "sum_held", "min", "max", "first", "last", "ratio"]
 
 # Stricter than line protocol: names made here need no escapes anywhere, in line protocol or in Flux.
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -60,6 +75,28 @@ class Field:
             raise ValueError(f"field {self.name}: a {self.kind} has no range")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"field {self.name}: minimum {self.minimum} is above maximum {self.maximum}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SummaryField(Field):
+    """A field of a summary row: what it is computed from, and how rows make the row of a longer span.
+
+    `function` of the raw field `source` is its value in a window. `roll_up` says what several rows make:
+    `sum`, `min`, `max` of the rows that have the field; `first` and `last`, the value of the earliest row that has
+    it and that of the latest row (none where that one has none); `ratio`, the first of `parts` by the second, both
+    rolled up; `sum_held`, the sum and beside it what the last value adds in windows without a row (see `roll_up`).
+    """
+
+    source: str
+    function: Function
+    roll_up: RollUp
+    parts: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        # Named outright: in a dataclass with slots, super() without arguments means another class.
+        Field.__post_init__(self)
+        if (self.roll_up == "ratio") != (self.parts is not None):
+            raise ValueError(f"field {self.name}: a ratio, and nothing else, names its two parts")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
