@@ -46,10 +46,9 @@ EXPECTED_ERRORS = frozenset(
         "writer.settings.SettingsError",
         "writer.spool.SpoolError",
         "stacks.settings.WrongSetting",
-        "flux_tasks.server.ServerProblem",
+        "influxdb_connection.errors.ServerProblem",
         "templates.render.TemplateProblem",
         "reader.periods.InvalidQuery",
-        "reader.summary_reader.ReaderError",
     }
 )
 

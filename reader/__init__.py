@@ -6,9 +6,11 @@ async with SummaryReader(ReaderSettings.from_env()) as reader:
     rows = await reader.query_daily_summaries("sensor.kitchen_temperature", "30d")     # 30 rows
 """
 
+from influxdb_connection import ServerProblem as ReaderError
 from reader.periods import InvalidQuery, parse_duration
 from reader.rows import SummaryRow, to_pandas, to_polars
-from reader.summary_reader import ReaderError, ReaderSettings, SummaryReader
+from reader.settings import ReaderSettings
+from reader.summary_reader import SummaryReader
 
 __all__ = [
     "InvalidQuery",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reader import InvalidQuery, ReaderSettings, parse_duration
+from reader import InvalidQuery, ReaderError, ReaderSettings, parse_duration
 from reader.periods import days_before, hours_before
 from reader.rows import rows_from
 
@@ -60,7 +60,7 @@ def test_rows_are_in_order_of_time_and_texts_have_no_numbers() -> None:
 
 @pytest.mark.parametrize("name", sorted(ENVIRONMENT))
 def test_a_missing_variable_is_named(name: str) -> None:
-    with pytest.raises(InvalidQuery, match=name):
+    with pytest.raises(ReaderError, match=name):
         ReaderSettings.from_env({**ENVIRONMENT, name: " "})
 
 
@@ -74,7 +74,7 @@ def test_a_missing_variable_is_named(name: str) -> None:
     ],
 )
 def test_wrong_settings_are_sentences_without_the_token(changed: dict[str, str], sentence: str) -> None:
-    with pytest.raises(InvalidQuery, match=sentence) as caught:
+    with pytest.raises((InvalidQuery, ReaderError), match=sentence) as caught:
         ReaderSettings.from_env({**ENVIRONMENT, **changed})
     assert "a-secret" not in str(caught.value)
 

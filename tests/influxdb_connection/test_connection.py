@@ -1,0 +1,152 @@
+"""What stands between a user and the server, as sentences: settings, tokens, certificates, silence."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from influxdb_connection import Connection, ConnectionSettings, ServerProblem, WrongConnection
+from operations.influxd import LocalInfluxd
+
+ENVIRONMENT = {"INFLUXDB_URL": "http://127.0.0.1:8086/", "INFLUXDB_TOKEN": "a-secret", "INFLUXDB_ORG": "home"}
+QUESTION = "buckets() |> limit(n: 1)"
+
+
+async def asked(settings: ConnectionSettings) -> list[dict[str, Any]]:
+    async with Connection(settings) as one:
+        return await one.rows(QUESTION)
+
+
+def test_the_environment_gives_everything(tmp_path: Path) -> None:
+    found = ConnectionSettings.from_env({**ENVIRONMENT, "INFLUXDB_CA_FILE": "ca.pem"})
+    assert (found.url, found.org, found.ca_file) == ("http://127.0.0.1:8086", "home", "ca.pem")
+    assert "a-secret" not in repr(found)
+    kept = tmp_path / "token"
+    kept.write_text("from-a-file\n")
+    by_file = {**ENVIRONMENT, "INFLUXDB_TOKEN": "", "INFLUXDB_TOKEN_FILE": str(kept)}
+    assert ConnectionSettings.from_env(by_file).current_token() == "from-a-file"
+
+
+@pytest.mark.parametrize("name", sorted(ENVIRONMENT))
+def test_a_missing_variable_is_named(name: str) -> None:
+    with pytest.raises(WrongConnection, match=f"^{name} not set"):
+        ConnectionSettings.from_env({**ENVIRONMENT, name: " "})
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"url": "127.0.0.1:8086"}, "such as http://localhost:8086"),
+        ({"url": "http://host:port"}, "such as http://localhost:8086"),
+        ({"url": "http://me:a-secret@host"}, "give a token in INFLUXDB_TOKEN"),
+        ({"token": ""}, "INFLUXDB_TOKEN"),
+        ({"org": ""}, "INFLUXDB_ORG"),
+        ({"timeout": 0.0}, "more than 0 seconds"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_no_secret_shown(changed: dict[str, Any], sentence: str) -> None:
+    given = {"url": "http://127.0.0.1:1", "token": "a-secret", "org": "home", **changed}
+    with pytest.raises(WrongConnection, match=sentence) as caught:
+        ConnectionSettings(**given)
+    assert "a-secret" not in str(caught.value)
+
+
+async def test_what_the_server_refuses(influxd: LocalInfluxd, tmp_path: Path) -> None:
+    cases = (
+        ({"token": "not-a-token"}, "does not know this token"),
+        ({"org": "nobody"}, "shows no organization 'nobody'"),
+        ({"token_file": tmp_path / "missing"}, "INFLUXDB_TOKEN_FILE .*No such file"),
+        ({"url": "http://127.0.0.1:9"}, "No answer from InfluxDB at http://127.0.0.1:9"),
+    )
+    for changed, sentence in cases:
+        given: dict[str, Any] = {"url": influxd.url, "token": influxd.token, "org": influxd.org, **changed}
+        with pytest.raises(ServerProblem, match=sentence) as caught:
+            await asked(ConnectionSettings(**given))
+        assert influxd.token not in str(caught.value)
+        assert "not-a-token" not in str(caught.value)
+
+
+async def test_a_token_may_be_a_function_or_a_file(influxd: LocalInfluxd, tmp_path: Path) -> None:
+    kept = tmp_path / "token"
+    kept.write_text(f"{influxd.token}\n")
+    for token in ({"token": lambda: influxd.token}, {"token_file": kept}):
+        assert await asked(ConnectionSettings(url=influxd.url, org=influxd.org, **token))
+
+
+async def test_silence_has_an_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ServerProblem, match=r"gave no answer in 0\.2 s"):
+            await asked(ConnectionSettings(url=url, token="t", org="o", timeout=0.2))
+
+
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalInfluxd, Path]]:
+    """An influxd that speaks TLS with a certificate that only its own file vouches for."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "ca.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            *(shutil.which("openssl") or "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-keyout", str(key), "-out", str(certificate)),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    server = LocalInfluxd(folder / "influxd", options={"tls-cert": str(certificate), "tls-key": str(key)})
+    server.launch()
+    try:
+        yield server, certificate
+    finally:
+        server.kill()
+
+
+async def test_an_authority_of_ones_own(encrypted: tuple[LocalInfluxd, Path], tmp_path: Path) -> None:
+    server, certificate = encrypted
+    url = f"https://127.0.0.1:{server.port}"
+
+    def settings(ca_file: Path | None) -> ConnectionSettings:
+        return ConnectionSettings(url=url, token="t", org="o", ca_file=ca_file)
+
+    for _ in range(200):
+        try:
+            # TLS is spoken: the server looks at the token, and does not know it.
+            await asked(settings(certificate))
+        except ServerProblem as error:
+            if "does not know this token" in str(error):
+                break
+        await asyncio.sleep(0.05)
+    else:
+        pytest.fail("the server never answered over TLS")
+    with pytest.raises(ServerProblem, match=r"not trusted .*INFLUXDB_CA_FILE"):
+        await asked(settings(None))
+    with pytest.raises(WrongConnection, match=r"INFLUXDB_CA_FILE .*missing"):
+        await asked(settings(tmp_path / "missing"))
+    wrong = tmp_path / "wrong.pem"
+    wrong.write_text("no certificate\n")
+    with pytest.raises(WrongConnection, match="a PEM file is needed"):
+        await asked(settings(wrong))
+
+
+def test_no_tls_loads_no_certificates() -> None:
+    assert ConnectionSettings(url="http://host", token="t", org="o").tls().get_ca_certs() == []
+    assert isinstance(ConnectionSettings(url="https://host", token="t", org="o").tls(), ssl.SSLContext)
+
+
+def test_an_import_loads_no_client() -> None:
+    code = (
+        "import sys, influxdb_connection, reader; "
+        "print([name for name in ('aiohttp', 'influxdb_client', 'pandas', 'pulumi', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
