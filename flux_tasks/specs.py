@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -141,28 +141,35 @@ class FluxTask:
     source: str = f"templates/{TASK_TEMPLATE}"
 
 
-def _downsample(raw: Tier, tier: Tier, time_zone: str) -> Downsample:
+def _downsample(raw: Tier, tier: Tier, time_zone: str, prefix: str, offset: timedelta) -> Downsample:
     if tier.every is None:
         raise ValueError(f"tier {tier.name} has no windows")
     return Downsample(
-        name=f"downsample_{tier.name}",
+        name=f"{prefix}downsample_{tier.name}",
         tier=tier.name,
         source_bucket=raw.bucket,
         source_measurement=raw.measurement,
         target_bucket=tier.bucket,
         target_measurement=tier.measurement,
         every=tier.every,
-        offset=OFFSETS[tier.name],
+        offset=offset,
         time_zone=time_zone if tier.every >= DAY else "UTC",
     )
 
 
-def downsamples(tiers: Tiers = TIERS, time_zone: str = "UTC") -> tuple[Downsample, Downsample]:
-    """The hourly and the daily summary, both from raw events."""
-    return _downsample(tiers.raw, tiers.hourly, time_zone), _downsample(tiers.raw, tiers.daily, time_zone)
+def downsamples(
+    tiers: Tiers = TIERS, time_zone: str = "UTC", *, prefix: str = "", offsets: Mapping[str, timedelta] = OFFSETS
+) -> tuple[Downsample, Downsample]:
+    """The hourly and the daily summary, both from raw events; `prefix` stands before the tasks' names."""
+    return (
+        _downsample(tiers.raw, tiers.hourly, time_zone, prefix, offsets["hourly"]),
+        _downsample(tiers.raw, tiers.daily, time_zone, prefix, offsets["daily"]),
+    )
 
 
-def home_tasks(tiers: Tiers = TIERS, time_zone: str = "UTC") -> Sequence[FluxTask]:
+def home_tasks(
+    tiers: Tiers = TIERS, time_zone: str = "UTC", *, prefix: str = "", offsets: Mapping[str, timedelta] = OFFSETS
+) -> Sequence[FluxTask]:
     """The tasks of a home, ready to be declared."""
     return [
         FluxTask(
@@ -170,5 +177,5 @@ def home_tasks(tiers: Tiers = TIERS, time_zone: str = "UTC") -> Sequence[FluxTas
             flux=spec.task_flux(),
             description=f"{spec.tier} summary of {spec.source_bucket} into {spec.target_bucket}",
         )
-        for spec in downsamples(tiers, time_zone)
+        for spec in downsamples(tiers, time_zone, prefix=prefix, offsets=offsets)
     ]

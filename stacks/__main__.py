@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import os
+from typing import Any
 
 import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
 
-from stacks.access import Access
+from stacks.home import Home
+from stacks.organizations import organizations
 from stacks.settings import WrongSetting, load
-from stacks.storage import Storage
-from stacks.summaries import Summaries
+
+NAMESPACE = "hearthflux:"
+TEXTS = ("organization", "timeZone")
+
+
+def parsed(name: str, value: Any) -> Any:
+    """Lists, tables and booleans arrive as JSON; what is no JSON is left to the check of the settings."""
+    if name in TEXTS or not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def configuration() -> dict[str, Any]:
+    """Every `hearthflux:` setting of this stack."""
+    given = {**get_config_env(), **CONFIG.get()}
+    names = (name.removeprefix(NAMESPACE) for name in given if name.startswith(NAMESPACE))
+    return {name: parsed(name, given[NAMESPACE + name]) for name in names}
 
 
 def main() -> None:
-    config = pulumi.Config("hearthflux")
-    structured = ("retentionDays", "shardGroupDays", "allowDataLoss", "protect")
     try:
-        settings = load(lambda name: config.get_object(name) if name in structured else config.get(name))
+        settings = load(configuration())
     except WrongSetting as error:
         raise pulumi.RunError(str(error)) from None
-    storage = Storage("storage", settings)
-    Summaries("summaries", storage, settings)
-    access = Access("access", storage)
+    made = organizations(settings)
+    homes = {home.name: Home(home, made[home.organization]) for home in settings.homes}
     pulumi.export("url", pulumi.Config("influxdb").get("url") or os.environ.get("INFLUXDB_URL", ""))
-    pulumi.export("org", storage.organization.name)
-    pulumi.export("org_id", storage.organization.id)
-    pulumi.export("buckets", {tier: bucket.name for tier, bucket in storage.buckets.items()})
-    pulumi.export("retention_days", {t.name: t.retention.days if t.retention else 0 for t in settings.tiers})
-    pulumi.export("time_zone", settings.time_zone)
-    pulumi.export("writer_token", access.writer.token)
-    pulumi.export("reader_token", access.reader.token)
-    pulumi.export("operations_token", access.operations.token)
+    if settings.several:
+        pulumi.export("homes", {name: home.outputs for name, home in homes.items()})
+        return
+    for home in homes.values():
+        for name, value in home.outputs.items():
+            pulumi.export(name, value)
 
 
 main()

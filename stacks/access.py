@@ -1,4 +1,4 @@
-"""The tokens, each with the least that its user needs."""
+"""The tokens of a home, each with the least that its user needs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import pulumi
 
 from provider import Authorization, Bucket
+from stacks import moved
+from stacks.settings import HomeSettings
 from stacks.storage import Storage
 
 
@@ -21,18 +23,19 @@ class Access(pulumi.ComponentResource):
     reader: Authorization
     operations: Authorization
 
-    def __init__(self, name: str, storage: Storage, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, home: HomeSettings, storage: Storage, opts: pulumi.ResourceOptions | None = None) -> None:
+        name = home.named("access")
         super().__init__("hearthflux:index:Access", name, None, opts)
         buckets = list(storage.buckets.values())
-        child = pulumi.ResourceOptions(parent=self)
+        whose = f"{home.name}: " if home.prefix else ""
 
         def token(role: str, description: str, permissions: list[dict[str, Any]]) -> Authorization:
             return Authorization(
-                role,
+                home.named(role),
                 org_id=storage.organization.id,
-                description=description,
+                description=whose + description,
                 permissions=permissions,
-                opts=child,
+                opts=pulumi.ResourceOptions(parent=self, aliases=moved.child("Access", name)),
             )
 
         self.writer = token("writer", "writes raw events, nothing else", [_bucket("write", storage.buckets["raw"])])

@@ -1,4 +1,4 @@
-"""The organization and its buckets."""
+"""The buckets of a home."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 import pulumi
 
 from provider import Bucket, Organization
+from stacks import moved
 from stacks.settings import HomeSettings
 
 
@@ -17,31 +18,33 @@ def seconds(length: timedelta | None) -> int:
 
 
 class Storage(pulumi.ComponentResource):
-    """One organization with one bucket per tier; `buckets` by the tier's name."""
+    """One bucket per tier; `buckets` by the tier's name."""
 
     organization: Organization
     buckets: Mapping[str, Bucket]
 
-    def __init__(self, name: str, settings: HomeSettings, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, home: HomeSettings, organization: Organization, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        name = home.named("storage")
         super().__init__("hearthflux:index:Storage", name, None, opts)
-        self.organization = Organization(
-            "organization",
-            name=settings.organization,
-            description="Home Assistant's history",
-            opts=pulumi.ResourceOptions(parent=self, protect=settings.protect),
-        )
+        self.organization = organization
         self.buckets = {
             tier.name: Bucket(
                 tier.bucket,
-                org_id=self.organization.id,
+                org_id=organization.id,
                 name=tier.bucket,
                 retention=seconds(tier.retention),
                 shard_group_duration=seconds(tier.shard_group_duration),
                 description=f"{tier.name} tier, measurement {tier.measurement}",
-                allow_data_loss=tier.bucket in settings.allow_data_loss,
-                # A bucket that may not lose data is protected: to drop it is refused at preview already.
-                opts=pulumi.ResourceOptions(parent=self, protect=tier.bucket not in settings.allow_data_loss),
+                allow_data_loss=tier.bucket in home.allow_data_loss,
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    # A bucket that may not lose data is protected: to drop it is refused at preview already.
+                    protect=home.protect or tier.bucket not in home.allow_data_loss,
+                    aliases=moved.child("Storage", name),
+                ),
             )
-            for tier in settings.tiers
+            for tier in home.tiers
         }
         self.register_outputs({})

@@ -1,4 +1,4 @@
-"""The downsampling tasks, generated from their templates."""
+"""The downsampling tasks of a home, generated from their templates."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pulumi
 
 from flux_tasks.specs import home_tasks
 from provider import Task
+from stacks import moved
 from stacks.settings import HomeSettings
 from stacks.storage import Storage
 
@@ -13,9 +14,8 @@ from stacks.storage import Storage
 class Summaries(pulumi.ComponentResource):
     """One task per summary tier."""
 
-    def __init__(
-        self, name: str, storage: Storage, settings: HomeSettings, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, home: HomeSettings, storage: Storage, opts: pulumi.ResourceOptions | None = None) -> None:
+        name = home.named("summaries")
         super().__init__("hearthflux:index:Summaries", name, None, opts)
         self.tasks = {
             task.name: Task(
@@ -25,8 +25,12 @@ class Summaries(pulumi.ComponentResource):
                 source=task.source,
                 description=task.description,
                 # A task whose buckets are not there yet would fail its first run.
-                opts=pulumi.ResourceOptions(parent=self, depends_on=list(storage.buckets.values())),
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    depends_on=list(storage.buckets.values()),
+                    aliases=moved.child("Summaries", name),
+                ),
             )
-            for task in home_tasks(settings.tiers, settings.time_zone)
+            for task in home_tasks(home.tiers, home.time_zone, prefix=home.prefix, offsets=home.offsets)
         }
         self.register_outputs({})

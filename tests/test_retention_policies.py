@@ -78,7 +78,8 @@ def test_retention_shorter_than_the_shard_group_is_a_sentence(dev_stack: Stack, 
 def test_where_retention_comes_from(
     config: dict[str, Any], environment: dict[str, str], days: tuple[int | None, ...]
 ) -> None:
-    tiers = load(config.get, environment).tiers
+    [home] = load(config, environment).homes
+    tiers = home.tiers
     assert tuple(tier.retention.days if tier.retention else None for tier in tiers) == days
     assert [tier.shard_group_duration for tier in tiers] == [tier.shard_group_duration for tier in TIERS]
 
@@ -97,4 +98,4 @@ def test_where_retention_comes_from(
 )
 def test_a_wrong_setting_is_named(config: dict[str, Any], environment: dict[str, str], sentence: str) -> None:
     with pytest.raises(WrongSetting, match=sentence):
-        load(config.get, environment)
+        load(config, environment)

@@ -1,0 +1,38 @@
+"""A home: everything in the database that is its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from provider import Organization
+from stacks import moved
+from stacks.access import Access
+from stacks.settings import HomeSettings
+from stacks.storage import Storage
+from stacks.summaries import Summaries
+
+
+class Home(pulumi.ComponentResource):
+    """One home's buckets, tasks and tokens in an organization; `outputs` is what its pipeline needs to know."""
+
+    def __init__(
+        self, home: HomeSettings, organization: Organization, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("hearthflux:index:Home", home.name, None, opts)
+        child = pulumi.ResourceOptions(parent=self, aliases=moved.component(home))
+        self.storage = Storage(home, organization, child)
+        self.summaries = Summaries(home, self.storage, child)
+        self.access = Access(home, self.storage, child)
+        self.outputs: dict[str, Any] = {
+            "org": organization.name,
+            "org_id": organization.id,
+            "buckets": {tier: bucket.name for tier, bucket in self.storage.buckets.items()},
+            "retention_days": {tier.name: tier.retention.days if tier.retention else 0 for tier in home.tiers},
+            "time_zone": home.time_zone,
+            "writer_token": self.access.writer.token,
+            "reader_token": self.access.reader.token,
+            "operations_token": self.access.operations.token,
+        }
+        self.register_outputs({})
