@@ -24,17 +24,17 @@ Importing a class loads pulumi; the plugin's own side (`provider.plugin`) does n
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from provider.resources import Authorization, Bucket, Organization, Task
-
-__all__ = ["Authorization", "Bucket", "Organization", "Task"]
+    from provider.resources import *  # noqa: F403
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from provider import resources
-
-        return getattr(resources, name)
+    # The classes, their types and the lookups; every other name is a module of this package.
+    if name[:1].isupper() or name.startswith("get_"):
+        resources = import_module("provider.resources")
+        if name in resources.__all__:
+            return getattr(resources, name)
     raise AttributeError(f"module 'provider' has no attribute {name!r}")

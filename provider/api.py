@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import aiohttp
 
+from provider.values import Plain
+
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
+_BY_ID = ("/tasks", "/buckets")
 
 
 class ProviderError(Exception):
@@ -35,6 +39,9 @@ class Api:
         self.url = url.rstrip("/")
         self._token = token
         self._session: aiohttp.ClientSession | None = None
+        self._any_org: str | None = None
+        self._listings: dict[tuple[str, str], asyncio.Task[list[Plain]]] = {}
+        self._made_orgs: set[str] = set()
 
     def __repr__(self) -> str:
         return f"Api({self.url!r})"
@@ -60,6 +67,58 @@ class Api:
         body = {"query": flux, "type": "flux", "dialect": {"header": True, "annotations": []}}
         return await self._text("POST", "/api/v2/query", body, {"orgID": org_id})
 
+    async def any_org(self) -> str | None:
+        """The id of an organization that the token may see."""
+        if self._any_org is None:
+            found = await self.call("GET", "/api/v2/orgs", query={"limit": "1"})
+            self._any_org = str(found["orgs"][0]["id"]) if found["orgs"] else None
+        return self._any_org
+
+    def made_organization(self, identifier: str) -> None:
+        """An organization that this run made holds nothing from before: it need not be asked."""
+        self._made_orgs.add(identifier)
+
+    async def listing(self, path: str, collection: str, query: dict[str, str], page_size: int) -> list[Plain]:
+        """Everything that `path` lists, as it was when this run first asked. The same list each time: who makes
+        something adds it."""
+        key = (path, json.dumps(query, sort_keys=True))
+        if key not in self._listings:
+            empty = query.get("orgID") in self._made_orgs
+            self._listings[key] = asyncio.create_task(
+                _nothing() if empty else self.everything(path, collection, query, page_size)
+            )
+        try:
+            return await asyncio.shield(self._listings[key])
+        except ProviderError:
+            self._listings.pop(key, None)
+            raise
+
+    async def everything(self, path: str, collection: str, query: dict[str, str], page_size: int) -> list[Plain]:
+        """All pages of what `path` lists now; `page_size` 0: one answer has all. Nothing matching is an empty list."""
+        try:
+            return await self._pages(path, collection, query, page_size)
+        except ApiError as error:
+            if error.is_gone:
+                return []
+            raise
+
+    async def _pages(self, path: str, collection: str, query: dict[str, str], page_size: int) -> list[Plain]:
+        if page_size == 0:
+            return list((await self.call("GET", path, query=query))[collection] or ())
+        found: list[Plain] = []
+        seen: set[str] = set()
+        while True:
+            page = {"limit": str(page_size)}
+            if found:
+                # Tasks go on after an id; the others would take an offset too, but it misses what is deleted meanwhile.
+                page |= {"after": found[-1]["id"]} if path.endswith(_BY_ID) else {"offset": str(len(found))}
+            answer = (await self.call("GET", path, query=query | page))[collection] or []
+            new = [one for one in answer if one["id"] not in seen]
+            found += new
+            seen |= {one["id"] for one in new}
+            if len(answer) < page_size or not new:
+                return found
+
     async def _text(self, method: str, path: str, body: object, query: dict[str, str] | None) -> str:
         try:
             async with self._open().request(method, self.url + path, json=body, params=query) as answer:
@@ -82,6 +141,10 @@ class Api:
                 method, path, status, code, f"{message}: is influxdb:token (or INFLUXDB_TOKEN) a token of {self.url}?"
             )
         raise ApiError(method, path, status, code, message)
+
+
+async def _nothing() -> list[Plain]:
+    return []
 
 
 def _reason(error: BaseException) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator
+from typing import Any
 
 from provider.api import Api, ApiError
 
@@ -57,11 +59,11 @@ def with_sentinel(flux: str, sentinel: str) -> str:
 async def problem(api: Api, flux: str, source: str | None) -> str | None:
     """None if the script is right, else a sentence with source, line, the reason and the line itself."""
     sentinel = secrets.token_hex(16)
-    organizations = await api.call("GET", "/api/v2/orgs", query={"limit": "1"})
-    if not organizations["orgs"]:
+    org_id = await api.any_org()
+    if org_id is None:
         return None
     try:
-        await api.query(organizations["orgs"][0]["id"], with_sentinel(flux, sentinel))
+        await api.query(org_id, with_sentinel(flux, sentinel))
     except ApiError as error:
         if f": {sentinel}" in error.server_message:
             return None
@@ -82,3 +84,33 @@ def explain(message: str, flux: str, source: str | None) -> str:
     if line > len(lines):
         return f"{where}the end of the script, after line {len(lines)}: {reason}; the last line is: {lines[-1].strip()}"
     return f"{where}line {line}, column {column} of the script: {reason}; the line is: {lines[line - 1].strip()}"
+
+
+async def pipeline_problem(api: Api, flux: str, *, one_field: bool) -> str | None:
+    """Why a check can't be built on a script that is valid by itself. The server takes such a one and the check never
+    works: it turns a single pipeline into `data = ...` and passes over its own errors (notification/check)."""
+    tree = (await api.call("POST", "/api/v2/query/ast", {"query": flux}))["ast"]
+    statements = [statement for file in tree["files"] for statement in file["body"]]
+    if len(statements) != 1 or statements[0].get("expression", {}).get("type") != "PipeExpression":
+        return f"has {len(statements)} statements; a check takes one pipeline: from(...) |> range(...) |> ..."
+    fields = sorted(_fields(statements[0]))
+    if one_field and len(fields) != 1:
+        named = f" ({', '.join(fields)})" if fields else ""
+        return f'filters by {len(fields)} fields{named}; a threshold check takes one: r._field == "..."'
+    return None
+
+
+def _fields(node: Any) -> Iterator[str]:
+    """The texts that `r._field` is compared with, anywhere below a node of a syntax tree."""
+    if isinstance(node, list):
+        for child in node:
+            yield from _fields(child)
+    if not isinstance(node, dict):
+        return
+    left, right = node.get("left"), node.get("right")
+    if node.get("type") == "BinaryExpression" and isinstance(left, dict) and isinstance(right, dict):
+        named = left.get("property") or {}
+        if "_field" in (named.get("name"), named.get("value")) and right.get("type") == "StringLiteral":
+            yield str(right["value"])
+    for child in node.values():
+        yield from _fields(child)

@@ -14,7 +14,7 @@ from pulumi.provider.experimental import server
 
 from provider import schema
 from provider.api import Api, ProviderError
-from provider.kinds import KINDS, ResourceKind
+from provider.kinds import KINDS, LOOKUPS, ResourceKind
 from provider.table import Change, check, diff, inputs_of
 from provider.values import is_unknown, plain, secret_names, wire
 
@@ -133,6 +133,12 @@ class InfluxProvider(sdk.Provider):
         return sdk.ReadResponse(
             resource_id=request.resource_id, properties=wire(state, secrets), inputs=wire(inputs, secrets)
         )
+
+    async def invoke(self, request: sdk.InvokeRequest) -> sdk.InvokeResponse:
+        if request.tok not in LOOKUPS:
+            raise ProviderError(f"There is no function {request.tok}; there are {', '.join(sorted(LOOKUPS))}.")
+        found = await LOOKUPS[request.tok].look_up(self.api, plain(request.args))
+        return sdk.InvokeResponse(return_value=wire(found))
 
     async def delete(self, request: sdk.DeleteRequest) -> None:
         kind = self._kind(request.type)

@@ -5,14 +5,29 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from provider.kinds import KINDS
-from provider.table import Property, inputs_of
+from provider.kinds import KINDS, LOOKUPS, ResourceKind
+from provider.table import Kind, Property, Table, inputs_of
+
+
+def _members(kind: Kind) -> dict[str, Any]:
+    return {"$ref": "pulumi.json#/Any"} if kind == "any" else {"type": kind}
+
+
+def type_token(one: Property) -> str:
+    return f"influxdb:index:{one.type_name}"
 
 
 def _type(one: Property) -> dict[str, Any]:
     shown: dict[str, Any] = {"type": one.kind, "description": one.description}
+    members = {"$ref": f"#/types/{type_token(one)}"} if one.fields else _members(one.items)
     if one.kind == "array":
-        shown["items"] = {"$ref": "pulumi.json#/Any"}
+        shown["items"] = members
+    elif one.kind == "map":
+        shown |= {"type": "object", "additionalProperties": members}
+    elif one.kind == "object":
+        shown = {"description": one.description, **members}
+    elif one.kind == "any":
+        shown = {"description": one.description, **_members("any")}
     if one.secret:
         shown["secret"] = True
     if one.replaces:
@@ -22,19 +37,59 @@ def _type(one: Property) -> dict[str, Any]:
     return shown
 
 
+def types_in(table: Table) -> dict[str, Property]:
+    """The named object types of a table, with those inside them."""
+    found: dict[str, Property] = {}
+    for one in table:
+        if one.fields:
+            found |= {one.type_name: one} | types_in(one.fields)
+    return found
+
+
+def _object(fields: Table) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {one.name: _type(one) for one in fields},
+        "required": [one.name for one in fields if one.required],
+    }
+
+
+def _function(kind: ResourceKind) -> dict[str, Any]:
+    known = {one.name: one for one in kind.table}
+    keys = {
+        name: {"type": "string", "description": known[name].description if name in known else "its id"}
+        for name in kind.lookup_keys
+    }
+    told = [one for one in kind.table if not one.secret and one.name not in kind.only_declared]
+    answer = {one.name: {key: value for key, value in _type(one).items() if key != "default"} for one in told}
+    others = " and ".join(name for name in kind.lookup_keys if name != "id")
+    return {
+        "description": f"Looks up one {kind.noun} on the server, by id or by {others}. It never tells a secret.",
+        "inputs": {"type": "object", "properties": keys},
+        "outputs": {
+            "type": "object",
+            "properties": {"id": {"type": "string", "description": "its id"}} | answer,
+            "required": ["id", *(one.name for one in told if one.always)],
+        },
+    }
+
+
 def build() -> dict[str, Any]:
-    resources = {}
+    resources: dict[str, Any] = {}
+    types: dict[str, Any] = {}
     for token, kind in KINDS.items():
         inputs = inputs_of(kind.table)
+        types |= {type_token(one): _object(one.fields) for one in types_in(kind.table).values()}
         resources[token] = {
             "description": kind.description,
             "properties": {
                 one.name: {key: value for key, value in _type(one).items() if key != "default"} for one in kind.table
             },
-            "required": [one.name for one in kind.table if one.required or one.default is not None or one.computed],
+            "required": [one.name for one in kind.table if one.always],
             "inputProperties": {one.name: _type(one) for one in inputs},
             "requiredInputs": [one.name for one in inputs if one.required],
         }
+    functions = {token: _function(kind) for token, kind in LOOKUPS.items()}
     settings = {
         "url": {"type": "string", "description": "the server's address, or INFLUXDB_URL"},
         "token": {"type": "string", "secret": True, "description": "a token, or INFLUXDB_TOKEN"},
@@ -42,11 +97,13 @@ def build() -> dict[str, Any]:
     return {
         "name": "influxdb",
         "displayName": "InfluxDB 2",
-        "description": "Organizations, buckets, tasks and tokens of InfluxDB 2",
+        "description": "Organizations, buckets, tasks, tokens, checks and notifications of InfluxDB 2",
         "license": "Apache-2.0",
         "config": {"variables": settings},
         "provider": {"inputProperties": settings},
+        "types": types,
         "resources": resources,
+        "functions": functions,
     }
 
 

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from provider.values import Plain, is_unknown
+from provider.values import Plain, Unknown, is_unknown
 
-Kind = Literal["string", "integer", "boolean", "array"]
-_PYTHON: Mapping[Kind, tuple[type, ...]] = {"string": (str,), "integer": (int,), "boolean": (bool,), "array": (list,)}
+Kind = Literal["string", "integer", "number", "boolean", "array", "object", "map", "any"]
+_PYTHON: Mapping[Kind, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+    "map": (dict,),
+    "any": (object,),
+}
 ID_RULE = "it has to be an id of 16 hexadecimal digits, not a name"
 _ID = re.compile(r"[0-9a-f]{16}")
-_ARTICLE = {"string": "a string", "integer": "a whole number", "boolean": "true or false", "array": "a list"}
+_ARTICLE = {
+    "string": "a string",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "map": "a map of names to values",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +39,8 @@ class Property:
 
     `computed`: the server decides it, it can't be given. `replaces`: a change makes a new resource.
     `choices`: the values there are. `is_id`: an id as the server gives them. `default`: what leaving it out means.
+    `fields`: what an object, or each object of an array, consists of; `type_name` names that type in the schema.
+    `items`: the kind of an array's or a map's members where they are not objects. A map's keys are the user's own.
     """
 
     name: str
@@ -34,6 +53,14 @@ class Property:
     is_id: bool = False
     choices: tuple[str, ...] = ()
     default: str | int | bool | None = None
+    fields: tuple[Property, ...] = ()
+    type_name: str = ""
+    items: Kind = "any"
+
+    @property
+    def always(self) -> bool:
+        """True if the state always has it."""
+        return self.required or self.computed or self.default is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +91,11 @@ def inputs_of(table: Table) -> Table:
     return tuple(one for one in table if not one.computed)
 
 
-def check(table: Table, given: Plain) -> tuple[Plain, list[Failure]]:
-    """The inputs with defaults filled in, and what is wrong with them."""
+def check(table: Table, given: Plain, where: str = "") -> tuple[Plain, list[Failure]]:
+    """The inputs with defaults filled in, and what is wrong with them; `where` is the path of what holds them."""
     known = {one.name: one for one in inputs_of(table)}
     failures = [
-        Failure(name, f"there is no such property; the properties are {', '.join(known)}")
+        Failure(where + name, f"there is no such property; the properties are {', '.join(known)}")
         for name in given
         if name not in known
     ]
@@ -77,23 +104,43 @@ def check(table: Table, given: Plain) -> tuple[Plain, list[Failure]]:
         value = given.get(name)
         if value is None:
             if one.required:
-                failures.append(Failure(name, f"is required: {one.description}"))
+                failures.append(Failure(where + name, f"is required: {one.description}"))
             elif one.default is not None:
                 filled[name] = one.default
             continue
-        filled[name] = value
-        if is_unknown(value):
-            continue
-        wrong_type = not isinstance(value, _PYTHON[one.kind]) or (one.kind == "integer" and isinstance(value, bool))
-        if wrong_type:
-            failures.append(Failure(name, f"is {value!r}; it has to be {_ARTICLE[one.kind]}"))
-        elif one.choices and value not in one.choices:
-            failures.append(Failure(name, f"is {value!r}; it has to be one of {', '.join(one.choices)}"))
-        elif one.required and value == "":
-            failures.append(Failure(name, f"is empty: {one.description}"))
-        elif one.is_id and not is_id(value):
-            failures.append(Failure(name, f"is {value!r}; {ID_RULE}"))
+        filled[name], wrong = check_value(one, value, where + name)
+        failures += wrong
     return filled, failures
+
+
+def check_value(one: Property, value: Any, where: str) -> tuple[Any, list[Failure]]:
+    """A value with the defaults of what it holds, and what is wrong with it."""
+    if isinstance(value, Unknown):
+        return value, []
+    shown = "a secret" if one.secret else repr(value)
+    # A boolean is an int to Python, not to a reader.
+    wrong_type = not isinstance(value, _PYTHON[one.kind]) or (
+        one.kind in ("integer", "number") and isinstance(value, bool)
+    )
+    if wrong_type:
+        return value, [Failure(where, f"is {shown}; it has to be {_ARTICLE[one.kind]}")]
+    if one.kind == "object":
+        return check(one.fields, value, f"{where}.")
+    if one.kind in ("array", "map"):
+        member = replace(one, kind="object" if one.fields else one.items, items="any", required=False, choices=())
+        places = range(len(value)) if one.kind == "array" else list(value)
+        checked = [(place, check_value(member, value[place], f"{where}[{place}]")) for place in places]
+        failures = [failure for _, (_, wrong) in checked for failure in wrong]
+        if one.kind == "array":
+            return [member_value for _, (member_value, _) in checked], failures
+        return {place: member_value for place, (member_value, _) in checked}, failures
+    if one.choices and value not in one.choices:
+        return value, [Failure(where, f"is {shown}; it has to be one of {', '.join(one.choices)}")]
+    if one.required and value == "":
+        return value, [Failure(where, f"is empty: {one.description}")]
+    if one.is_id and not is_id(value):
+        return value, [Failure(where, f"is {shown}; {ID_RULE}")]
+    return value, []
 
 
 def diff(table: Table, old: Plain, new: Plain, ignored: frozenset[str]) -> dict[str, Change]:
@@ -101,7 +148,7 @@ def diff(table: Table, old: Plain, new: Plain, ignored: frozenset[str]) -> dict[
     changes: dict[str, Change] = {}
     for one in inputs_of(table):
         before, after = old.get(one.name), new.get(one.name)
-        if one.kind == "string":  # the server shows an empty text as absent
+        if one.kind in ("string", "array", "map"):  # the server shows an empty one as absent
             before, after = before or None, after or None
         if one.name in ignored or (before == after and not is_unknown(after)):
             continue

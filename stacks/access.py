@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pulumi
 
-from provider import Authorization, Bucket
+from provider import Authorization, Bucket, Permission
 from stacks import moved
 from stacks.settings import HomeSettings
 from stacks.storage import Storage
 
 
-def _bucket(action: str, bucket: Bucket) -> dict[str, Any]:
+def _bucket(action: str, bucket: Bucket) -> Permission:
     return {"action": action, "resource": {"type": "buckets", "id": bucket.id}}
 
 
@@ -29,7 +27,7 @@ class Access(pulumi.ComponentResource):
         buckets = list(storage.buckets.values())
         whose = f"{home.name}: " if home.prefix else ""
 
-        def token(role: str, description: str, permissions: list[dict[str, Any]]) -> Authorization:
+        def token(role: str, description: str, permissions: list[Permission]) -> Authorization:
             return Authorization(
                 home.named(role),
                 org_id=storage.organization.id,

@@ -5,11 +5,23 @@ from __future__ import annotations
 from provider.kinds.authorization import AuthorizationKind
 from provider.kinds.base import ResourceKind
 from provider.kinds.bucket import BucketKind
+from provider.kinds.check import CheckKind
+from provider.kinds.notification_endpoint import NotificationEndpointKind
+from provider.kinds.notification_rule import NotificationRuleKind
 from provider.kinds.organization import OrganizationKind
 from provider.kinds.task import TaskKind
 
-KINDS: dict[str, ResourceKind] = {
-    kind.token: kind for kind in (OrganizationKind(), BucketKind(), TaskKind(), AuthorizationKind())
-}
+_ALL: tuple[ResourceKind, ...] = (
+    OrganizationKind(),
+    BucketKind(),
+    TaskKind(),
+    AuthorizationKind(),
+    CheckKind(),
+    NotificationEndpointKind(),
+    NotificationRuleKind(),
+)
+KINDS: dict[str, ResourceKind] = {kind.token: kind for kind in _ALL}
+# The functions of the plugin: who looks up what.
+LOOKUPS: dict[str, ResourceKind] = {kind.lookup_token: kind for kind in _ALL if kind.lookup_keys}
 
-__all__ = ["KINDS", "ResourceKind"]
+__all__ = ["KINDS", "LOOKUPS", "ResourceKind"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 from provider.api import Api, ProviderError
-from provider.kinds.base import ResourceKind
-from provider.table import ID_RULE, Failure, Property, is_id, present
-from provider.values import Plain, is_unknown
+from provider.kinds.base import ORGANIZATION_ID, ResourceKind
+from provider.ownership import marked, unmarked
+from provider.table import Failure, Property, present
+from provider.values import Plain
 
 ACTIONS = ("read", "write")
 # Each tried on 2.7.12; the last row is Cloud's.
@@ -17,22 +18,43 @@ RESOURCE_TYPES = (
     *("secrets", "sources", "tasks", "telegrafs", "users", "variables", "views"),
     *("flows", "functions", "subscriptions"),
 )
+# A resource is named by its id. A name that was passed over in silence would leave a permission for every one.
+PERMISSION = (
+    Property(name="action", kind="string", required=True, choices=ACTIONS, description="read or write"),
+    Property(
+        name="resource",
+        kind="object",
+        required=True,
+        type_name="PermissionResource",
+        fields=(
+            Property(
+                name="type", kind="string", required=True, choices=RESOURCE_TYPES, description="buckets, tasks, ..."
+            ),
+            Property(name="id", kind="string", is_id=True, description="the one resource; all of the type without it"),
+            Property(name="orgId", kind="string", is_id=True, description="its organization, if it is another one"),
+        ),
+        description="what it may do that to",
+    ),
+)
 
 
 class AuthorizationKind(ResourceKind):
     token = "influxdb:index:Authorization"
     path = "/api/v2/authorizations"
+    collection = "authorizations"
+    page_size = 0
+    lookup_keys = ("id", "orgId", "description")
     description = "A token with the permissions that are listed, and no others."
     table = (
-        Property(
-            name="orgId", kind="string", required=True, replaces=True, is_id=True, description="id of its organization"
-        ),
+        ORGANIZATION_ID,
         Property(
             name="permissions",
             kind="array",
             required=True,
             replaces=True,
-            description="each {action: read|write, resource: {type, id?, orgId?}}",
+            fields=PERMISSION,
+            type_name="Permission",
+            description="what it may do",
         ),
         Property(name="description", kind="string", description="who uses it, for what"),
         Property(
@@ -46,44 +68,9 @@ class AuthorizationKind(ResourceKind):
     )
 
     async def check(self, api: Api, old: Plain, new: Plain) -> list[Failure]:
-        permissions = new["permissions"]
-        if not isinstance(permissions, list):
-            return []
-        failures = []
-        if not permissions:
-            failures.append(Failure("permissions", "is empty: name at least one permission"))
-        for position, one in enumerate(permissions):
-            where = f"permissions[{position}]"
-            if is_unknown(one) and not isinstance(one, dict):
-                continue
-            if not isinstance(one, dict) or not isinstance(one.get("resource"), dict):
-                failures.append(Failure(where, "has to be {action: ..., resource: {type: ..., id: ...}}"))
-                continue
-            if not is_unknown(one.get("action")) and one.get("action") not in ACTIONS:
-                failures.append(Failure(f"{where}.action", f"is {one.get('action')!r}; read or write"))
-            failures += self._resource_failures(f"{where}.resource", one["resource"])
-        return failures
-
-    def _resource_failures(self, where: str, resource: Plain) -> list[Failure]:
-        failures = []
-        kind = resource.get("type")
-        if not kind:
-            failures.append(Failure(f"{where}.type", "is required, such as buckets or tasks"))
-        elif not is_unknown(kind) and kind not in RESOURCE_TYPES:
-            failures.append(Failure(f"{where}.type", f"is {kind!r}; it has to be one of {', '.join(RESOURCE_TYPES)}"))
-        # A name that was passed over in silence would leave a permission for every resource of the type.
-        unknown = sorted(resource.keys() - {"type", "id", "orgId"})
-        if unknown:
-            failures.append(
-                Failure(
-                    where, f"has no property {', '.join(unknown)}; one resource is named by its id, not by its name"
-                )
-            )
-        for name in ("id", "orgId"):
-            value = resource.get(name)
-            if value is not None and not is_unknown(value) and not is_id(value):
-                failures.append(Failure(f"{where}.{name}", f"is {value!r}; {ID_RULE}"))
-        return failures
+        if new["permissions"] == []:
+            return [Failure("permissions", "is empty: name at least one permission")]
+        return []
 
     def _wire(self, inputs: Plain) -> list[Plain]:
         # A resource with neither id nor orgID would grant every organization: it means the token's own.
@@ -95,12 +82,25 @@ class AuthorizationKind(ResourceKind):
             wired.append({"action": one["action"], "resource": body})
         return wired
 
-    async def create(self, api: Api, inputs: Plain) -> tuple[str, Plain]:
-        body = {"orgID": inputs["orgId"], "permissions": self._wire(inputs), "status": inputs["status"]}
-        answer = await api.call("POST", self.path, body | present({"description": inputs.get("description")}))
+    def name_of(self, answer: Plain) -> str:
+        return unmarked(answer.get("description")) or ""
+
+    def name_in(self, inputs: Plain) -> str:
+        # A description is no name: two tokens may have the same. A lookup may ask by it.
+        return "" if "permissions" in inputs else str(inputs.get("description", ""))
+
+    def body(self, inputs: Plain, mark: str) -> Plain:
+        return {
+            "orgID": inputs["orgId"],
+            "permissions": self._wire(inputs),
+            "status": inputs["status"],
+            "description": marked(inputs.get("description"), mark),
+        }
+
+    def computed(self, answer: Plain, inputs: Plain) -> Plain:
         if not answer.get("token"):
             raise ProviderError("The server made a token but did not tell it: InfluxDB 2.7 is wanted.")
-        return answer["id"], {"token": answer["token"]}
+        return {"token": answer["token"]}
 
     def state_of(self, answer: Plain, known: Plain) -> Plain:
         org_id = answer["orgID"]
@@ -117,7 +117,7 @@ class AuthorizationKind(ResourceKind):
         state = {"orgId": org_id, "permissions": permissions, "status": answer["status"]}
         # Later servers show a hash or nothing: what was told at creation is kept.
         state["token"] = known.get("token") or answer.get("token") or ""
-        return state | present({"description": answer.get("description")})
+        return state | present({"description": unmarked(answer.get("description"))})
 
     def _same(self, shown: list[Plain], known: Plain) -> bool:
         def key(one: Plain) -> str:
@@ -126,7 +126,7 @@ class AuthorizationKind(ResourceKind):
 
         return sorted(map(key, shown)) == sorted(map(key, self._wire(known)))
 
-    async def update(self, api: Api, identifier: str, old: Plain, new: Plain) -> Plain:
-        body = {"status": new["status"], "description": new.get("description", "")}
-        await api.call("PATCH", f"{self.path}/{identifier}", body)
-        return {"token": old.get("token", "")}
+    async def update(self, api: Api, identifier: str, old: Plain, new: Plain, mark: str = "") -> Plain:
+        body = {"status": new["status"], "description": marked(new.get("description"), mark)}
+        answer = await api.call("PATCH", f"{self.path}/{identifier}", body)
+        return {"token": old.get("token") or answer.get("token") or ""}

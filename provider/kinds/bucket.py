@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from provider.api import Api, ApiError, ProviderError
-from provider.kinds.base import ResourceKind, import_hint
-from provider.table import Failure, Property
+from provider.kinds.base import DESCRIPTION, ORGANIZATION_ID, ResourceKind
+from provider.ownership import marked, unmarked
+from provider.table import Failure, Property, present
 from provider.values import Plain, is_unknown
 
 HOUR = 3600
@@ -38,11 +39,11 @@ def is_shorter(new: int, old: int) -> bool:
 class BucketKind(ResourceKind):
     token = "influxdb:index:Bucket"
     path = "/api/v2/buckets"
+    collection = "buckets"
+    only_declared = frozenset({"allowDataLoss"})
     description = "A bucket: where points are stored, for how long, and in shard groups of which width."
     table = (
-        Property(
-            name="orgId", kind="string", required=True, replaces=True, is_id=True, description="id of its organization"
-        ),
+        ORGANIZATION_ID,
         Property(name="name", kind="string", required=True, description="its name, unique in its organization"),
         Property(name="retention", kind="integer", default=0, description="seconds a point is kept, 0 for ever"),
         Property(
@@ -50,7 +51,7 @@ class BucketKind(ResourceKind):
             kind="integer",
             description="seconds that one shard group covers; expired data go a whole group at a time",
         ),
-        Property(name="description", kind="string", description="what it is for"),
+        DESCRIPTION,
         Property(
             name="allowDataLoss",
             kind="boolean",
@@ -145,18 +146,9 @@ class BucketKind(ResourceKind):
             }
         ]
 
-    async def create(self, api: Api, inputs: Plain) -> tuple[str, Plain]:
-        existing = await self._by_name(api, inputs["orgId"], inputs["name"])
-        if existing is not None:
-            raise ProviderError(
-                f"The bucket {inputs['name']!r} exists already in this organization; "
-                f"{import_hint(self.token, existing)} (or choose another name)"
-            )
-        body = {"orgID": inputs["orgId"], "name": inputs["name"], "retentionRules": self._rules(inputs)}
-        if inputs.get("description"):
-            body["description"] = inputs["description"]
-        answer = await api.call("POST", self.path, body)
-        return answer["id"], {}
+    def body(self, inputs: Plain, mark: str) -> Plain:
+        content = {"orgID": inputs["orgId"], "name": inputs["name"], "retentionRules": self._rules(inputs)}
+        return content | {"description": marked(inputs.get("description"), mark)}
 
     def state_of(self, answer: Plain, known: Plain) -> Plain:
         rule = (answer.get("retentionRules") or [{}])[0]
@@ -169,16 +161,14 @@ class BucketKind(ResourceKind):
             "shardGroupDuration": width,
             "allowDataLoss": known.get("allowDataLoss", False),
         }
-        if answer.get("description"):
-            state["description"] = answer["description"]
-        return state
+        return state | present({"description": unmarked(answer.get("description"))})
 
-    async def update(self, api: Api, identifier: str, old: Plain, new: Plain) -> Plain:
+    async def update(self, api: Api, identifier: str, old: Plain, new: Plain, mark: str = "") -> Plain:
         path = f"{self.path}/{identifier}"
         # The engine is changed before the metadata: a rename that fails must not leave a changed retention.
         if new["name"] != old.get("name"):
             await api.call("PATCH", path, {"name": new["name"]})
-        body = {"description": new.get("description", ""), "retentionRules": self._rules(new)}
+        body = {"description": marked(new.get("description"), mark), "retentionRules": self._rules(new)}
         await api.call("PATCH", path, body)
         return {}
 

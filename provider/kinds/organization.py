@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from provider.api import Api, ApiError, ProviderError
-from provider.kinds.base import ResourceKind, import_hint
+from provider.kinds.base import DESCRIPTION, ResourceKind
+from provider.ownership import marked, unmarked
 from provider.table import Property, present
 from provider.values import Plain
 
@@ -11,38 +12,28 @@ from provider.values import Plain
 class OrganizationKind(ResourceKind):
     token = "influxdb:index:Organization"
     path = "/api/v2/orgs"
+    collection = "orgs"
+    lookup_keys = ("id", "name")
     description = "An organization: the home of buckets, tasks and tokens."
     table = (
         Property(name="name", kind="string", required=True, description="its name, unique on the server"),
-        Property(name="description", kind="string", description="what it is for"),
+        DESCRIPTION,
     )
 
-    async def create(self, api: Api, inputs: Plain) -> tuple[str, Plain]:
-        existing = await self._by_name(api, inputs["name"])
-        if existing is not None:
-            raise ProviderError(
-                f"The organization {inputs['name']!r} exists already on {api.url}; "
-                f"{import_hint(self.token, existing)} (or choose another name)"
-            )
-        answer = await api.call("POST", self.path, present(inputs))
-        return answer["id"], {}
+    def body(self, inputs: Plain, mark: str) -> Plain:
+        return {"name": inputs["name"], "description": marked(inputs.get("description"), mark)}
 
-    async def _by_name(self, api: Api, name: str) -> str | None:
-        try:
-            found = await api.call("GET", self.path, query={"org": name})
-        except ApiError as error:
-            if error.is_gone:
-                return None
-            raise
-        return next((str(org["id"]) for org in found["orgs"] if org["name"] == name), None)
+    async def listing(self, api: Api, inputs: Plain) -> list[Plain]:
+        # By name: others' organizations are none of ours, and the name is unique.
+        return await api.listing(self.path, self.collection, {"org": inputs["name"]}, 0)
+
+    async def post(self, api: Api, inputs: Plain, mark: str) -> Plain:
+        answer = await super().post(api, inputs, mark)
+        api.made_organization(answer["id"])
+        return answer
 
     def state_of(self, answer: Plain, known: Plain) -> Plain:
-        return present({"name": answer["name"], "description": answer.get("description")})
-
-    async def update(self, api: Api, identifier: str, old: Plain, new: Plain) -> Plain:
-        body = {"name": new["name"], "description": new.get("description", "")}
-        await api.call("PATCH", f"{self.path}/{identifier}", body)
-        return {}
+        return present({"name": answer["name"], "description": unmarked(answer.get("description"))})
 
     async def before_delete(self, api: Api, identifier: str, state: Plain) -> None:
         """Deleting an organization drops its buckets with all that is in them: refused while there are any."""

@@ -6,7 +6,8 @@ import re
 
 from provider import flux as flux_check
 from provider.api import Api, ApiError, ProviderError
-from provider.kinds.base import ResourceKind, import_hint
+from provider.kinds.base import DESCRIPTION, ORGANIZATION_ID, ResourceKind
+from provider.ownership import marked, unmarked
 from provider.table import Failure, Property, present
 from provider.values import Plain, is_unknown
 
@@ -19,11 +20,12 @@ COMPUTED = ("name", "every", "cron", "offset")
 class TaskKind(ResourceKind):
     token = "influxdb:index:Task"
     path = "/api/v2/tasks"
+    collection = "tasks"
+    page_size = 500
+    only_declared = frozenset({"source"})
     description = "A Flux script that the server runs. Its name, cadence and offset stand in its `option task`."
     table = (
-        Property(
-            name="orgId", kind="string", required=True, replaces=True, is_id=True, description="id of its organization"
-        ),
+        ORGANIZATION_ID,
         Property(name="flux", kind="string", required=True, description="the script, with `option task = {...}`"),
         Property(
             name="status",
@@ -32,7 +34,7 @@ class TaskKind(ResourceKind):
             choices=("active", "inactive"),
             description="inactive: it does not run; what it misses meanwhile is skipped",
         ),
-        Property(name="description", kind="string", description="what it is for"),
+        DESCRIPTION,
         Property(name="source", kind="string", description="where the script comes from; only for error messages"),
         Property(name="name", kind="string", computed=True, description="from `option task`"),
         Property(name="every", kind="string", computed=True, description="from `option task`"),
@@ -52,25 +54,29 @@ class TaskKind(ResourceKind):
             return [
                 Failure("flux", f"offset {days[1]}{days[2]}: InfluxDB takes hours and shorter here, such as 24h for 1d")
             ]
+        if script == old.get("flux"):
+            return []
         source = None if is_unknown(new.get("source")) else new.get("source")
         reason = await flux_check.problem(api, script, source)
         return [] if reason is None else [Failure("flux", reason)]
 
-    async def create(self, api: Api, inputs: Plain) -> tuple[str, Plain]:
+    def body(self, inputs: Plain, mark: str) -> Plain:
+        # Never name, every, cron or offset: the server would rewrite and reformat the stored script.
+        return {
+            "orgID": inputs["orgId"],
+            "flux": inputs["flux"],
+            "status": inputs["status"],
+            "description": marked(inputs.get("description"), mark),
+        }
+
+    def name_in(self, inputs: Plain) -> str:
+        if "flux" not in inputs:
+            return str(inputs["name"])
         option = _OPTION.search(inputs["flux"])
         name = _NAME.search(option[1]) if option else None
-        if name is not None:
-            found = await api.call("GET", self.path, query={"orgID": inputs["orgId"], "name": name[1]})
-            if found.get("tasks"):
-                raise ProviderError(
-                    f"A task named {name[1]!r} exists already in this organization; "
-                    f"{import_hint(self.token, found['tasks'][0]['id'])} (or choose another name)"
-                )
-        body = {"orgID": inputs["orgId"], "flux": inputs["flux"], "status": inputs["status"]}
-        answer = await api.call("POST", self.path, body | present({"description": inputs.get("description")}))
-        return answer["id"], self._computed(answer)
+        return name[1] if name else ""
 
-    def _computed(self, answer: Plain) -> Plain:
+    def computed(self, answer: Plain, inputs: Plain) -> Plain:
         return {name: answer.get(name) or "" for name in COMPUTED}
 
     def state_of(self, answer: Plain, known: Plain) -> Plain:
@@ -78,17 +84,17 @@ class TaskKind(ResourceKind):
             "orgId": answer["orgID"],
             "flux": answer["flux"],
             "status": answer["status"],
-            "description": answer.get("description"),
+            "description": unmarked(answer.get("description")),
             "source": known.get("source"),
         }
-        return present(shown) | self._computed(answer)
+        return present(shown) | self.computed(answer, known)
 
-    async def update(self, api: Api, identifier: str, old: Plain, new: Plain) -> Plain:
-        # Never name, every, cron or offset: the server would rewrite and reformat the stored script.
+    def change(self, inputs: Plain, mark: str) -> Plain:
         # Description never alone: that is answered 400.
-        body = {"flux": new["flux"], "status": new["status"], "description": new.get("description", "")}
+        return {name: value for name, value in self.body(inputs, mark).items() if name != "orgID"}
+
+    async def update(self, api: Api, identifier: str, old: Plain, new: Plain, mark: str = "") -> Plain:
         try:
-            answer = await api.call("PATCH", f"{self.path}/{identifier}", body)
+            return await super().update(api, identifier, old, new, mark)
         except ApiError as error:
             raise ProviderError(f"task {old.get('name')!r} could not be changed: {error}") from None
-        return self._computed(answer)

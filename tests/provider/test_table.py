@@ -6,27 +6,25 @@ from typing import Any
 
 import pytest
 
-from provider.api import Api
 from provider.kinds import KINDS
-from provider.kinds.authorization import AuthorizationKind
 from provider.table import Change, check, diff
 from provider.values import UNKNOWN
 
 ORG = "0a1b2c3d4e5f6071"
-NO_SERVER = Api("http://127.0.0.1:9", "none")
+AUTHORIZATION = KINDS["influxdb:index:Authorization"].table
 BUCKET = KINDS["influxdb:index:Bucket"].table
 
 
-async def reasons(resource: dict[str, Any]) -> str:
+def reasons(resource: dict[str, Any]) -> str:
     """What is wrong with a permission to write `resource`."""
-    new = {"orgId": ORG, "permissions": [{"action": "write", "resource": resource}]}
-    return "; ".join(f"{one.property} {one.reason}" for one in await AuthorizationKind().check(NO_SERVER, {}, new))
+    _, failures = check(AUTHORIZATION, {"orgId": ORG, "permissions": [{"action": "write", "resource": resource}]})
+    return "; ".join(f"{one.property} {one.reason}" for one in failures)
 
 
 @pytest.mark.parametrize(
     ("resource", "expected"),
     [
-        ({"type": "buckets", "name": "events"}, "has no property name"),
+        ({"type": "buckets", "name": "events"}, "permissions[0].resource.name there is no such property"),
         ({"type": "buckets", "id": ""}, "permissions[0].resource.id is ''"),
         ({"type": "buckets", "id": "events"}, "permissions[0].resource.id is 'events'"),
         ({"type": "buckets", "id": ORG, "orgId": "home"}, "permissions[0].resource.orgId is 'home'"),
@@ -34,13 +32,13 @@ async def reasons(resource: dict[str, Any]) -> str:
         ({"id": ORG}, "permissions[0].resource.type is required"),
     ],
 )
-async def test_a_permission_is_never_wider_than_it_was_meant(resource: dict[str, Any], expected: str) -> None:
-    assert expected in await reasons(resource)
+def test_a_permission_is_never_wider_than_it_was_meant(resource: dict[str, Any], expected: str) -> None:
+    assert expected in reasons(resource)
 
 
 @pytest.mark.parametrize("identifier", [ORG, UNKNOWN])
-async def test_a_bucket_by_its_id_is_accepted(identifier: Any) -> None:
-    assert await reasons({"type": "buckets", "id": identifier}) == ""
+def test_a_bucket_by_its_id_is_accepted(identifier: Any) -> None:
+    assert reasons({"type": "buckets", "id": identifier}) == ""
 
 
 def test_a_name_where_an_id_belongs_is_said_at_preview() -> None:

@@ -1,0 +1,33 @@
+"""Whose is what is on the server? A mark at the end of the description says it.
+
+A create that was cut off (a timeout, a killed `pulumi up`) may have made something that no state knows. InfluxDB keeps
+nothing else that could tell it from what somebody else made, and several names are not unique. So whatever is made
+here carries `[pulumi <16 hex digits>]`: a digest of the stack's own random name, of the resource's URN and of how
+often it was replaced. The next run finds its own by it and goes on from there; it is not shown in state or diffs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+_MARK = re.compile(r"\s*\[pulumi [0-9a-f]{16}\]$")
+
+
+def mark_of(owner: str, urn: str, generation: int) -> str:
+    """The mark of one resource of one stack; `generation` counts its replacements."""
+    return hashlib.sha256(f"{owner}\n{urn}\n{generation}".encode()).hexdigest()[:16]
+
+
+def marked(description: str | None, mark: str) -> str:
+    """The description as it stands on the server; without a mark as it is."""
+    return f"{description or ''} [pulumi {mark}]".lstrip() if mark else description or ""
+
+
+def unmarked(description: str | None) -> str | None:
+    """The description as the program gave it."""
+    return _MARK.sub("", description or "") or None
+
+
+def carries(description: str | None, mark: str) -> bool:
+    return bool(mark) and (description or "").endswith(f"[pulumi {mark}]")

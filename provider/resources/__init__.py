@@ -1,0 +1,71 @@
+"""The typed classes: written by `python -m provider.codegen`."""
+
+from __future__ import annotations
+
+from provider.resources.authorization import (
+    Authorization,
+    GetAuthorizationResult,
+    Permission,
+    PermissionResource,
+    get_authorization,
+    get_authorization_output,
+)
+from provider.resources.bucket import Bucket, GetBucketResult, get_bucket, get_bucket_output
+from provider.resources.check import Check, CheckThreshold, GetCheckResult, get_check, get_check_output
+from provider.resources.notification_endpoint import (
+    GetNotificationEndpointResult,
+    NotificationEndpoint,
+    get_notification_endpoint,
+    get_notification_endpoint_output,
+)
+from provider.resources.notification_rule import (
+    GetNotificationRuleResult,
+    NotificationRule,
+    StatusRule,
+    TagRule,
+    get_notification_rule,
+    get_notification_rule_output,
+)
+from provider.resources.organization import (
+    GetOrganizationResult,
+    Organization,
+    get_organization,
+    get_organization_output,
+)
+from provider.resources.task import GetTaskResult, Task, get_task, get_task_output
+
+__all__ = [
+    "Authorization",
+    "Bucket",
+    "Check",
+    "CheckThreshold",
+    "GetAuthorizationResult",
+    "GetBucketResult",
+    "GetCheckResult",
+    "GetNotificationEndpointResult",
+    "GetNotificationRuleResult",
+    "GetOrganizationResult",
+    "GetTaskResult",
+    "NotificationEndpoint",
+    "NotificationRule",
+    "Organization",
+    "Permission",
+    "PermissionResource",
+    "StatusRule",
+    "TagRule",
+    "Task",
+    "get_authorization",
+    "get_authorization_output",
+    "get_bucket",
+    "get_bucket_output",
+    "get_check",
+    "get_check_output",
+    "get_notification_endpoint",
+    "get_notification_endpoint_output",
+    "get_notification_rule",
+    "get_notification_rule_output",
+    "get_organization",
+    "get_organization_output",
+    "get_task",
+    "get_task_output",
+]
