@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from event_schema import SUMMARY_TAGS, TIERS, Tier, Tiers
-from templates.render import render
+from templates.render import render, render_script
+from templates.source_map import Script
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -124,7 +125,11 @@ class Downsample:
 
     def task_flux(self) -> str:
         """The script of the scheduled task: one window, the last whole one."""
-        return render(TASK_TEMPLATE, spec=self)
+        return self.task_script().text
+
+    def task_script(self) -> Script:
+        """The same with the place in the templates that each line comes from."""
+        return render_script(TASK_TEMPLATE, spec=self)
 
     def backfill_flux(self, start: datetime, stop: datetime, *, window: bool) -> str:
         """The script for an explicit range: cut into windows of `every`, or as one window."""
@@ -133,12 +138,13 @@ class Downsample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FluxTask:
-    """A task as the stacks declare it; `source` is named in error messages."""
+    """A task as the stacks declare it; errors name `source`, or the template and line that `source_map` has."""
 
     name: str
     flux: str
     description: str
     source: str = f"templates/{TASK_TEMPLATE}"
+    source_map: tuple[str, ...] = ()
 
 
 def _downsample(raw: Tier, tier: Tier, time_zone: str, prefix: str, offset: timedelta) -> Downsample:
@@ -174,8 +180,10 @@ def home_tasks(
     return [
         FluxTask(
             name=spec.name,
-            flux=spec.task_flux(),
+            flux=script.text,
+            source_map=script.source_map,
             description=f"{spec.tier} summary of {spec.source_bucket} into {spec.target_bucket}",
         )
         for spec in downsamples(tiers, time_zone, prefix=prefix, offsets=offsets)
+        for script in (spec.task_script(),)
     ]

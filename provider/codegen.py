@@ -15,7 +15,7 @@ from textwrap import fill, indent
 from provider.kinds import KINDS, ResourceKind
 from provider.names import snake
 from provider.schema import types_in
-from provider.table import Kind, Property, Table, inputs_of
+from provider.table import Kind, Property, Table, inputs_of, stored
 
 FOLDER = Path(__file__).parent / "resources"
 _PYTHON: dict[Kind, str] = {
@@ -118,7 +118,7 @@ def _class(kind: ResourceKind) -> str:
         f'            "{kind.token}", resource_name, values, opts',
         "        )",
     ]
-    for one in kind.table:
+    for one in stored(kind.table):
         missing = "" if one.always else " | None"
         lines += [
             "",

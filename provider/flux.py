@@ -56,8 +56,11 @@ def with_sentinel(flux: str, sentinel: str) -> str:
     return f"{flux[:at]} {statement} {flux[at:]}"
 
 
-async def problem(api: Api, flux: str, source: str | None) -> str | None:
-    """None if the script is right, else a sentence with source, line, the reason and the line itself."""
+async def problem(api: Api, flux: str, source: str | None, source_map: object = None) -> str | None:
+    """None if the script is right, else a sentence with source, line, the reason and the line itself.
+
+    `source_map`: for each line of the script `<file>:<line>` of what it was rendered from.
+    """
     sentinel = secrets.token_hex(16)
     org_id = await api.any_org()
     if org_id is None:
@@ -69,20 +72,24 @@ async def problem(api: Api, flux: str, source: str | None) -> str | None:
             return None
         if error.code not in ("invalid", "internal error", "unprocessable entity"):
             raise
-        return explain(error.server_message, flux, source)
+        return explain(error.server_message, flux, source, source_map)
     return None
 
 
-def explain(message: str, flux: str, source: str | None) -> str:
-    """The server's message as a sentence: where in the script, why, and what stands there."""
+def explain(message: str, flux: str, source: str | None, source_map: object = None) -> str:
+    """The server's message as a sentence: where in the template or the script, why, and what stands there."""
     where = f"{source}: " if source else ""
     found = _POSITION.search(message)
     if found is None:
         return f"{where}the script is not valid Flux: {message}"
     line, column, reason = int(found[1]), int(found[2]), found[3].strip() or message
-    lines = flux.splitlines()
+    lines = flux.rstrip().split("\n")
     if line > len(lines):
         return f"{where}the end of the script, after line {len(lines)}: {reason}; the last line is: {lines[-1].strip()}"
+    place = source_map[line - 1] if isinstance(source_map, list) and line <= len(source_map) else None
+    if isinstance(place, str) and place:
+        file, _, number = place.rpartition(":")
+        return f"{file}, line {number}: {reason}; rendered there: {lines[line - 1].strip()}"
     return f"{where}line {line}, column {column} of the script: {reason}; the line is: {lines[line - 1].strip()}"
 
 

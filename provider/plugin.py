@@ -86,6 +86,7 @@ class InfluxProvider(sdk.Provider):
         inputs, failures = check(kind.table, plain(request.new_inputs))
         if not failures:
             failures = await kind.check(self.api, plain(request.old_inputs), inputs)
+        inputs = {name: value for name, value in inputs.items() if name not in kind.transient}
         return sdk.CheckResponse(
             inputs=wire(inputs, self._secrets(kind, request.new_inputs)),
             failures=[sdk.CheckFailure(one.property, one.reason) for one in failures],

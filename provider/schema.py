@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from provider.kinds import KINDS, LOOKUPS, ResourceKind
-from provider.table import Kind, Property, Table, inputs_of
+from provider.table import Kind, Property, Table, inputs_of, stored
 
 
 def _members(kind: Kind) -> dict[str, Any]:
@@ -83,7 +83,8 @@ def build() -> dict[str, Any]:
         resources[token] = {
             "description": kind.description,
             "properties": {
-                one.name: {key: value for key, value in _type(one).items() if key != "default"} for one in kind.table
+                one.name: {key: value for key, value in _type(one).items() if key != "default"}
+                for one in stored(kind.table)
             },
             "required": [one.name for one in kind.table if one.always],
             "inputProperties": {one.name: _type(one) for one in inputs},

@@ -40,6 +40,7 @@ class Property:
     `computed`: the server decides it, it can't be given. `replaces`: a change makes a new resource.
     `choices`: the values there are. `is_id`: an id as the server gives them. `default`: what leaving it out means.
     `fields`: what an object, or each object of an array, consists of; `type_name` names that type in the schema.
+    `transient`: serves the check only; it is not stored, and a change of it is none.
     `items`: the kind of an array's or a map's members where they are not objects. A map's keys are the user's own.
     """
 
@@ -51,6 +52,7 @@ class Property:
     secret: bool = False
     replaces: bool = False
     is_id: bool = False
+    transient: bool = False
     choices: tuple[str, ...] = ()
     default: str | int | bool | None = None
     fields: tuple[Property, ...] = ()
@@ -89,6 +91,10 @@ def is_id(value: object) -> bool:
 
 def inputs_of(table: Table) -> Table:
     return tuple(one for one in table if not one.computed)
+
+
+def stored(table: Table) -> Table:
+    return tuple(one for one in table if not one.transient)
 
 
 def check(table: Table, given: Plain, where: str = "") -> tuple[Plain, list[Failure]]:
@@ -146,7 +152,7 @@ def check_value(one: Property, value: Any, where: str) -> tuple[Any, list[Failur
 def diff(table: Table, old: Plain, new: Plain, ignored: frozenset[str]) -> dict[str, Change]:
     """What differs between the stored state and the new inputs; an unknown value counts as a difference."""
     changes: dict[str, Change] = {}
-    for one in inputs_of(table):
+    for one in stored(inputs_of(table)):
         before, after = old.get(one.name), new.get(one.name)
         if one.kind in ("string", "array", "map"):  # the server shows an empty one as absent
             before, after = before or None, after or None

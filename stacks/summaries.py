@@ -23,6 +23,7 @@ class Summaries(pulumi.ComponentResource):
                 org_id=storage.organization.id,
                 flux=task.flux,
                 source=task.source,
+                source_map=task.source_map,
                 description=task.description,
                 # A task whose buckets are not there yet would fail its first run.
                 opts=pulumi.ResourceOptions(

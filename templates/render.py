@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import jinja2
+
+from templates.source_map import MarkingEnvironment, Script, read_marks
+
+_Environment = TypeVar("_Environment", bound=jinja2.Environment)
 
 
 class TemplateProblem(Exception):
@@ -51,14 +55,20 @@ def flux_time(value: object) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+_OPTIONS: dict[str, Any] = {"undefined": jinja2.StrictUndefined, "autoescape": False, "keep_trailing_newline": True}
+
+
 @cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("templates", "."),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-        keep_trailing_newline=True,
-    )
+    return _with_filters(jinja2.Environment(loader=jinja2.PackageLoader("templates", "."), **_OPTIONS))
+
+
+@cache
+def _marking_environment() -> MarkingEnvironment:
+    return _with_filters(MarkingEnvironment(loader=jinja2.PackageLoader("templates", "."), **_OPTIONS))
+
+
+def _with_filters(environment: _Environment) -> _Environment:
     for one in (flux_string, flux_strings, flux_duration, flux_time):
         environment.filters[one.__name__] = one
     return environment
@@ -66,8 +76,19 @@ def _environment() -> jinja2.Environment:
 
 def render(template: str, /, *, environment: jinja2.Environment | None = None, **values: Any) -> str:
     """The script of a template such as `downsample/task.flux.j2`. Raises TemplateProblem."""
+    return _rendered(environment or _environment(), template, values).strip() + "\n"
+
+
+def render_script(template: str, /, **values: Any) -> Script:
+    """The same with the place in the templates that each line comes from. Raises TemplateProblem."""
+    environment = _marking_environment()
+    text, source_map = read_marks(_rendered(environment, template, values), environment.places)
+    return Script(text + "\n", tuple(f"templates/{place}" for place in source_map))
+
+
+def _rendered(environment: jinja2.Environment, template: str, values: dict[str, Any]) -> str:
     try:
-        return (environment or _environment()).get_template(template).render(**values).strip() + "\n"
+        return environment.get_template(template).render(**values)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateProblem(f"templates/{error.name}, line {error.lineno}: {error.message}") from None
     except jinja2.TemplateNotFound as error:

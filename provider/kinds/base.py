@@ -58,6 +58,10 @@ class ResourceKind(ABC):
         name = self.token.rpartition(":")[2]
         return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
+    @property
+    def transient(self) -> frozenset[str]:
+        return frozenset(one.name for one in self.table if one.transient)
+
     async def check(self, api: Api, old: Plain, new: Plain) -> list[Failure]:
         """What else is wrong with inputs that fit the table; may fill in values that follow from others."""
         return []

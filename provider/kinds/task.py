@@ -6,7 +6,7 @@ import re
 
 from provider import flux as flux_check
 from provider.api import Api, ApiError, ProviderError
-from provider.kinds.base import DESCRIPTION, ORGANIZATION_ID, ResourceKind
+from provider.kinds.base import DESCRIPTION, ORGANIZATION_ID, ResourceKind, known_text
 from provider.ownership import marked, unmarked
 from provider.table import Failure, Property, present
 from provider.values import Plain, is_unknown
@@ -22,7 +22,7 @@ class TaskKind(ResourceKind):
     path = "/api/v2/tasks"
     collection = "tasks"
     page_size = 500
-    only_declared = frozenset({"source"})
+    only_declared = frozenset({"source", "sourceMap"})
     description = "A Flux script that the server runs. Its name, cadence and offset stand in its `option task`."
     table = (
         ORGANIZATION_ID,
@@ -35,7 +35,16 @@ class TaskKind(ResourceKind):
             description="inactive: it does not run; what it misses meanwhile is skipped",
         ),
         DESCRIPTION,
-        Property(name="source", kind="string", description="where the script comes from; only for error messages"),
+        Property(
+            name="source", kind="string", transient=True, description="where the script comes from, for error messages"
+        ),
+        Property(
+            name="sourceMap",
+            kind="array",
+            items="string",
+            transient=True,
+            description="for each line of the script `<file>:<line>` of what it was rendered from, for error messages",
+        ),
         Property(name="name", kind="string", computed=True, description="from `option task`"),
         Property(name="every", kind="string", computed=True, description="from `option task`"),
         Property(name="cron", kind="string", computed=True, description="from `option task`"),
@@ -56,8 +65,7 @@ class TaskKind(ResourceKind):
             ]
         if script == old.get("flux"):
             return []
-        source = None if is_unknown(new.get("source")) else new.get("source")
-        reason = await flux_check.problem(api, script, source)
+        reason = await flux_check.problem(api, script, known_text(new.get("source")), new.get("sourceMap"))
         return [] if reason is None else [Failure("flux", reason)]
 
     def body(self, inputs: Plain, mark: str) -> Plain:
@@ -85,7 +93,6 @@ class TaskKind(ResourceKind):
             "flux": answer["flux"],
             "status": answer["status"],
             "description": unmarked(answer.get("description")),
-            "source": known.get("source"),
         }
         return present(shown) | self.computed(answer, known)
 

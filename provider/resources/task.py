@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -17,7 +18,8 @@ class Task(resource.Resource):
     `status`: inactive: it does not run; what it misses meanwhile is skipped (active, inactive); active unless
         given.
     `description`: what it is for.
-    `source`: where the script comes from; only for error messages.
+    `source`: where the script comes from, for error messages.
+    `source_map`: for each line of the script `<file>:<line>` of what it was rendered from, for error messages.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class Task(resource.Resource):
         status: pulumi.Input[str] | None = None,
         description: pulumi.Input[str] | None = None,
         source: pulumi.Input[str] | None = None,
+        source_map: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         values = {
@@ -37,6 +40,7 @@ class Task(resource.Resource):
             "status": status,
             "description": description,
             "source": source,
+            "source_map": source_map,
             "name": None,
             "every": None,
             "cron": None,
@@ -63,11 +67,6 @@ class Task(resource.Resource):
     def description(self) -> pulumi.Output[str | None]:
         """what it is for"""
         return self._output("description")
-
-    @property
-    def source(self) -> pulumi.Output[str | None]:
-        """where the script comes from; only for error messages"""
-        return self._output("source")
 
     @property
     def name(self) -> pulumi.Output[str]:

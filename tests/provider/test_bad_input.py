@@ -22,6 +22,11 @@ from tests.provider.conftest import Program
             "t.flux.j2: line 2, column 1 of the script: undefined identifier rang; the line is: rang()",
         ),
         (
+            'Task("x", org_id="{org}", source_map=["a.flux.j2:3", "templates/macros/b.flux.j2:17"], '
+            "flux='option task = {{name: \"t\", every: 1h}}\\nrang()')",
+            "templates/macros/b.flux.j2, line 17: undefined identifier rang; rendered there: rang()",
+        ),
+        (
             'Authorization("x", org_id="{org}", '
             'permissions=[{{"action": "erase", "resource": {{"type": "buckets"}}}}])',
             "permissions[0].action",
