@@ -41,4 +41,6 @@ class Home(pulumi.ComponentResource):
             "reader_token": self.access.reader.token,
             "operations_token": self.access.operations.token,
         }
+        if home.prefix:
+            self.outputs["bucket_prefix"] = home.prefix
         self.register_outputs({})
