@@ -17,13 +17,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from event_schema import Event
 from operations import paths
 from operations.demo import dataset, kept_events
-from operations.demo.findings import WEEKDAYS, Findings
+from operations.demo.tables import print_tables
 from operations.errors import UserError
+from operations.report.home import HomeFigures, read_home
 
 STACK = "dev"
 console = Console(stderr=True)
@@ -129,13 +129,12 @@ def verified_rows(folder: Path) -> dict[str, int] | None:
         return None
 
 
-async def fill(folder: Path, outputs: dict[str, Any], events: list[Event]) -> tuple[dict[str, int], Findings]:
-    """Replay, summaries, findings."""
+async def fill(folder: Path, outputs: dict[str, Any], events: list[Event]) -> tuple[dict[str, int], HomeFigures]:
+    """Replay, summaries, and what they say."""
     from flux_tasks import SummaryServer, backfill
     from flux_tasks.backfill import wrong_windows
     from flux_tasks.specs import downsamples
     from flux_tasks.windows import windows_between
-    from operations.demo.findings import find
     from operations.demo.replay import replay, rows_of, span
     from writer import WriterSettings
 
@@ -179,36 +178,7 @@ async def fill(folder: Path, outputs: dict[str, Any], events: list[Event]) -> tu
                 if not report.ok:
                     raise UserError(f"{report.wrong} summary windows are not right after the backfill.")
             progress.update(summing, completed=total, total=total)
-        return {**counts, **await rows_of(server, start, stop)}, await find(server, start, stop)
-
-
-def print_findings(findings: Findings) -> None:
-    out = Console()
-    warmest = Table(title="Warmest room by hour (mean over the span, °C)", title_justify="left")
-    for heading in ("hour", "room", "°C", "hour", "room", "°C"):
-        warmest.add_column(heading, justify="left" if heading == "room" else "right")
-    rooms = findings.warmest_by_hour
-    for hour in range(12):
-        late = hour + 12
-        warmest.add_row(
-            *(f"{hour:02d}", rooms[hour][0], f"{rooms[hour][1]:.1f}"),
-            *(f"{late:02d}", rooms[late][0], f"{rooms[late][1]:.1f}"),
-        )
-    out.print(warmest)
-    weekday = Table(title="Energy by weekday (mean per day, kWh)", title_justify="left")
-    weekday.add_column("")
-    for name in WEEKDAYS:
-        weekday.add_column(name, justify="right")
-    for name, values in findings.energy_by_weekday.items():
-        weekday.add_row(name, *(f"{value:.2f}" for value in values))
-    out.print(weekday)
-    days = Table(title="Energy by day (the last seven, kWh)", title_justify="left")
-    days.add_column("day")
-    for name in findings.energy_by_day:
-        days.add_column(name, justify="right")
-    for day in sorted({day for values in findings.energy_by_day.values() for day in values})[-7:]:
-        days.add_row(f"{day:%a %d %b}", *(f"{values.get(day, 0.0):.2f}" for values in findings.energy_by_day.values()))
-    out.print(days)
+        return {**counts, **await rows_of(server, start, stop)}, await read_home(server, pattern=stop - start)
 
 
 def demo(
@@ -240,13 +210,14 @@ def run_demo(rows: int) -> None:
         if rows:
             keep = events[0].time_ns + rows * int(dataset.STEP.total_seconds()) * 1_000_000_000
             events = [event for event in events if event.time_ns < keep]
-        counts, findings = asyncio.run(fill(folder, outputs, events))
+        counts, home = asyncio.run(fill(folder, outputs, events))
         summary = {**counts, "preview_changes": preview_changes(server.url, server.token)}
-        from operations.demo.report import write_report
+        from operations.demo.page import demo_page
+        from operations.report.page import write
 
-        report = write_report(folder / "report.html", findings, summary, events[0].time_ns, events[-1].time_ns)
+        report = write(folder / "report.html", demo_page(home, summary))
         write_json(folder / "summary.json", summary)
-    print_findings(findings)
+    print_tables(home)
     console.print(
         f"{summary['accepted']:,} events accepted, {summary['delivered']:,} delivered; {summary['hourly_rows']:,} "
         f"hourly and {summary['daily_rows']:,} daily rows; {summary['preview_changes']} changes in the preview; "

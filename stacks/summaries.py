@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pulumi
 
-from flux_tasks.specs import FluxTask
+from flux_tasks.specs import home_tasks
 from provider import Task
 from stacks import moved
 from stacks.settings import HomeSettings
@@ -14,15 +12,9 @@ from stacks.storage import Storage
 
 
 class Summaries(pulumi.ComponentResource):
-    """The tasks that fill the summary tiers."""
+    """One task per summary tier."""
 
-    def __init__(
-        self,
-        home: HomeSettings,
-        storage: Storage,
-        tasks: Sequence[FluxTask],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
+    def __init__(self, home: HomeSettings, storage: Storage, opts: pulumi.ResourceOptions | None = None) -> None:
         name = home.named("summaries")
         super().__init__("hearthflux:index:Summaries", name, None, opts)
         self.tasks = {
@@ -40,6 +32,6 @@ class Summaries(pulumi.ComponentResource):
                     aliases=moved.child("Summaries", name),
                 ),
             )
-            for task in tasks
+            for task in home_tasks(home.tiers, home.time_zone, prefix=home.prefix, offsets=home.offsets)
         }
         self.register_outputs({})
