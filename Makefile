@@ -44,7 +44,7 @@ test: tools lint ## everything, on the real influxd and the real pulumi
 	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 preview: tools ## the diff of every environment: what `pulumi up` would change
-	@for stack in dev staging prod; do $(BIN)/hearthflux stack preview --stack $$stack; done
+	@$(BIN)/hearthflux stack preview --all --local --diff
 
 lock: env ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal, SupportsIndex, overload
 
@@ -192,6 +192,10 @@ class Tiers(tuple[Tier, ...]):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(tier.name for tier in self)
+
+    def prefixed(self, prefix: str) -> Tiers:
+        """The same tiers in buckets whose names begin with `prefix`, as a home has them beside others."""
+        return Tiers(replace(tier, bucket=prefix + tier.bucket) for tier in self)
 
     @property
     def raw(self) -> Tier:

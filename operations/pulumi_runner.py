@@ -6,6 +6,7 @@ readable by the user only). PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE(_FIL
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,14 +16,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from operations import paths
+from operations import paths, pulumi_project
 from operations.errors import UserError
 from operations.influxd import write_private
+from operations.stack_diff import ResourceChange, changes_of
 from tools import find
 
 Progress = Callable[[dict[str, Any]], None]
@@ -36,9 +38,10 @@ class PulumiError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an operation did: number of resources by operation (`same`, `create`, `update`, ...)."""
+    """What an operation did: number of resources by operation (`same`, `create`, `update`, ...), and which."""
 
     changes: dict[str, int] = field(default_factory=dict)
+    resources: tuple[ResourceChange, ...] = ()
 
     @property
     def changed(self) -> int:
@@ -51,6 +54,14 @@ def passphrase_file() -> Path:
     if not path.exists():
         write_private(path, secrets.token_urlsafe(32) + "\n")
     return path
+
+
+def passphrase_source() -> str:
+    """Where the passphrase comes from, for a sentence."""
+    for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        if os.environ.get(name):
+            return f"now it comes from {name}"
+    return f"now it comes from {passphrase_file()}"
 
 
 def runner_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -79,26 +90,50 @@ def complaint(output: str) -> str:
     return "\n".join(dict.fromkeys(telling or [line for line in lines if line.strip()][-8:]))
 
 
+def errors_of(events: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What the engine's events say went wrong, each once."""
+    said = (event["diagnosticEvent"] for event in events if "diagnosticEvent" in event)
+    return list(dict.fromkeys(_COLOURS.sub("", one["message"]).strip() for one in said if one["severity"] == "error"))
+
+
 @dataclass(slots=True)
 class Stack:
-    """One stack of the project. `environment` reaches the program and the provider (INFLUXDB_URL, INFLUXDB_TOKEN)."""
+    """One stack of the project. `environment` reaches the program and the provider (INFLUXDB_URL, INFLUXDB_TOKEN).
+
+    `configuration` is YAML to be taken instead of what stacks/Pulumi.<name>.yaml says.
+    """
 
     name: str
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    folder: Path = find.ROOT
+    configuration: str | None = field(default=None, repr=False)
+
+    def _configuration(self) -> str:
+        if self.configuration is not None:
+            return self.configuration
+        # A stack of a fleet has outputs and a state, but no file of its own.
+        path = pulumi_project.STACKS / f"Pulumi.{self.name}.yaml"
+        return path.read_text() if path.is_file() else ""
+
+    @contextlib.contextmanager
+    def _project(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="hearthflux-") as text:
+            folder = Path(text)
+            pulumi_project.write(folder, self.name, self._configuration())
+            yield folder
 
     def run(self, *arguments: str) -> str:
         """One short pulumi command; its standard output. Raises PulumiError."""
-        answer = subprocess.run(
-            [find.pulumi(), *arguments, "--non-interactive", "--color", "never"],
-            cwd=self.folder,
-            env=runner_environment(self.environment),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
+        with self._project() as folder:
+            answer = subprocess.run(
+                [find.pulumi(), *arguments, "--non-interactive", "--color", "never"],
+                cwd=folder,
+                env=runner_environment(self.environment),
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+            )
         if answer.returncode != 0:
-            raise PulumiError(complaint(answer.stderr + answer.stdout))
+            raise PulumiError(self._explained(complaint(answer.stderr + answer.stdout)))
         return answer.stdout
 
     def names(self) -> set[str]:
@@ -106,39 +141,14 @@ class Stack:
 
     def ensure(self) -> None:
         """Make the stack if the backend does not have it. Its configuration file is not touched."""
-        if self.name in self.names():
-            return
-        configuration = self.folder / "stacks" / f"Pulumi.{self.name}.yaml"
-        if not configuration.is_file():
-            raise UserError(
-                f"There is no stack {self.name!r}: its configuration {configuration.relative_to(self.folder)} is not "
-                f"there. There are {', '.join(self.declared())}."
-            )
-        # `stack init` writes the encryption salt into the configuration file. That file is committed and the salt
-        # belongs to this machine's passphrase, so the state keeps it and the file stays as it was.
-        before = configuration.read_bytes()
-        try:
+        if self.configuration is None:
+            pulumi_project.committed(self.name)
+        if self.name not in self.names():
             self.run("stack", "init", self.name, "--no-select")
-        finally:
-            configuration.write_bytes(before)
 
-    def declared(self) -> list[str]:
-        return sorted(path.name.split(".")[1] for path in (self.folder / "stacks").glob("Pulumi.*.yaml"))
-
-    def config_file(self, folder: Path) -> Path:
-        """The configuration that pulumi is given: a copy without salt, so that it does not write its salt, which
-        belongs to one machine's passphrase, into a committed file. With secrets in it the file itself."""
-        committed = self.folder / "stacks" / f"Pulumi.{self.name}.yaml"
-        text = committed.read_text()
-        if re.search(r"^\s+secure:", text, re.M):
-            return committed
-        copy = folder / committed.name
-        copy.write_text(re.sub(r"^encryptionsalt:.*\n?", "", text, flags=re.M))
-        return copy
-
-    def preview(self, progress: Progress | None = None) -> Result:
-        """What `up` would change. Raises PulumiError."""
-        return self._operate("preview", [], progress)
+    def preview(self, progress: Progress | None = None, *, refresh: bool = False) -> Result:
+        """What `up` would change; with `refresh` beside what the server has now. Raises PulumiError."""
+        return self._operate("preview", ["--refresh"] if refresh else [], progress)
 
     def up(self, progress: Progress | None = None) -> Result:
         """Make the server what the program declares. A lock or a half-made resource of an interrupted run is settled
@@ -170,10 +180,20 @@ class Stack:
         if state.get("deployment", {}).get("pending_operations"):
             self.refresh()
 
+    def _explained(self, reason: str) -> str:
+        """Pulumi's words; where they are about the passphrase, what has to be set."""
+        if "incorrect passphrase" not in reason and "passphrase must be set" not in reason:
+            return reason
+        if pulumi_project.has_secrets(self._configuration()):
+            what = f"The secrets in stacks/Pulumi.{self.name}.yaml were encrypted"
+        else:
+            what = f"The state of stack {self.name!r} was encrypted"
+        return f"{what} with another passphrase: set PULUMI_CONFIG_PASSPHRASE to that one ({passphrase_source()})."
+
     def _operate(self, operation: str, arguments: list[str], progress: Progress | None) -> Result:
-        with tempfile.TemporaryDirectory(prefix="hearthflux-") as folder:
-            log = Path(folder) / "events.json"
-            output = Path(folder) / "output"
+        with self._project() as folder:
+            log = folder / "events.json"
+            output = folder / "output"
             with output.open("wb") as sink:
                 process = subprocess.Popen(
                     [
@@ -185,12 +205,10 @@ class Stack:
                         "--non-interactive",
                         "--color",
                         "never",
-                        "--config-file",
-                        str(self.config_file(Path(folder))),
                         "--event-log",
                         str(log),
                     ],
-                    cwd=self.folder,
+                    cwd=folder,
                     env=runner_environment(self.environment),
                     stdout=sink,
                     stderr=subprocess.STDOUT,
@@ -201,18 +219,15 @@ class Stack:
             try:
                 events = _follow(process, log, progress)
             except BaseException:
-                _interrupt(process)
+                interrupt(process)
                 raise
-            errors = [
-                _COLOURS.sub("", event["diagnosticEvent"]["message"]).strip()
-                for event in events
-                if event.get("diagnosticEvent", {}).get("severity") == "error"
-            ]
+            errors = errors_of(events)
             if process.returncode != 0:
-                shown = "\n".join(dict.fromkeys(errors)) or complaint(output.read_text(errors="replace"))
-                raise PulumiError(f"pulumi {operation} of stack {self.name} failed: {shown}")
+                shown = "\n".join(errors) or complaint(output.read_text(errors="replace"))
+                raise PulumiError(f"pulumi {operation} of stack {self.name} failed: {self._explained(shown)}")
             summary: dict[str, Any] = next((e["summaryEvent"] for e in reversed(events) if "summaryEvent" in e), {})
-            return Result({str(name): int(count) for name, count in (summary.get("resourceChanges") or {}).items()})
+            counts = {str(name): int(count) for name, count in (summary.get("resourceChanges") or {}).items()}
+            return Result(counts, changes_of(events))
 
 
 def _follow(process: subprocess.Popen[bytes], log: Path, progress: Progress | None) -> list[dict[str, Any]]:
@@ -237,7 +252,7 @@ def _follow(process: subprocess.Popen[bytes], log: Path, progress: Progress | No
         time.sleep(0.05)
 
 
-def _interrupt(process: subprocess.Popen[bytes]) -> None:
+def interrupt(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         try:

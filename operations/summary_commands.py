@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from event_schema import TIERS
 from flux_tasks import Downsample, Report, ServerProblem, SummaryServer, downsamples
 from flux_tasks import backfill as run_backfill
 from flux_tasks import repair as run_repair
@@ -46,7 +47,7 @@ def span(start: str, stop: str) -> tuple[datetime, datetime]:
 def home_specs() -> tuple[Downsample, ...]:
     zone = os.environ.get("HOME_TIME_ZONE", "").strip() or "UTC"
     try:
-        return downsamples(time_zone=zone)
+        return downsamples(TIERS.prefixed(os.environ.get("HOME_BUCKET_PREFIX", "").strip()), zone)
     except (KeyError, ValueError, OSError):
         raise UserError(f"HOME_TIME_ZONE is {zone!r}: give an IANA name such as Europe/Amsterdam") from None
 

@@ -52,7 +52,7 @@ class ReaderSettings:
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> ReaderSettings:
-        """From the INFLUXDB_* variables of a connection, INFLUXDB_READ_TIMEOUT and HOME_TIME_ZONE."""
+        """From the INFLUXDB_* variables of a connection, INFLUXDB_READ_TIMEOUT, HOME_TIME_ZONE, HOME_BUCKET_PREFIX."""
         timeout = environment.get("INFLUXDB_READ_TIMEOUT", "").strip() or "10"
         try:
             seconds = float(timeout)
@@ -67,6 +67,7 @@ class ReaderSettings:
             ca_file=found.ca_file,
             read_timeout=seconds,
             time_zone=environment.get("HOME_TIME_ZONE", "").strip() or "UTC",
+            tiers=TIERS.prefixed(environment.get("HOME_BUCKET_PREFIX", "").strip()),
         )
 
     @classmethod

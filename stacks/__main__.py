@@ -11,6 +11,7 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 from stacks.home import Home
 from stacks.organizations import organizations
+from stacks.refusals import planned
 from stacks.settings import WrongSetting, load
 
 NAMESPACE = "hearthflux:"
@@ -37,10 +38,11 @@ def configuration() -> dict[str, Any]:
 def main() -> None:
     try:
         settings = load(configuration())
+        tasks = planned(settings)
     except WrongSetting as error:
         raise pulumi.RunError(str(error)) from None
     made = organizations(settings)
-    homes = {home.name: Home(home, made[home.organization]) for home in settings.homes}
+    homes = {home.name: Home(home, made[home.organization], tasks[home.name]) for home in settings.homes}
     pulumi.export("url", pulumi.Config("influxdb").get("url") or os.environ.get("INFLUXDB_URL", ""))
     if settings.several:
         pulumi.export("homes", {name: home.outputs for name, home in homes.items()})

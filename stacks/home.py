@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 
+from flux_tasks.specs import FluxTask
 from provider import Organization
 from stacks import moved
 from stacks.access import Access
@@ -18,12 +20,16 @@ class Home(pulumi.ComponentResource):
     """One home's buckets, tasks and tokens in an organization; `outputs` is what its pipeline needs to know."""
 
     def __init__(
-        self, home: HomeSettings, organization: Organization, opts: pulumi.ResourceOptions | None = None
+        self,
+        home: HomeSettings,
+        organization: Organization,
+        tasks: Sequence[FluxTask],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("hearthflux:index:Home", home.name, None, opts)
         child = pulumi.ResourceOptions(parent=self, aliases=moved.component(home))
         self.storage = Storage(home, organization, child)
-        self.summaries = Summaries(home, self.storage, child)
+        self.summaries = Summaries(home, self.storage, tasks, child)
         self.access = Access(home, self.storage, child)
         self.outputs: dict[str, Any] = {
             "org": organization.name,
@@ -35,4 +41,6 @@ class Home(pulumi.ComponentResource):
             "reader_token": self.access.reader.token,
             "operations_token": self.access.operations.token,
         }
+        if home.prefix:
+            self.outputs["bucket_prefix"] = home.prefix
         self.register_outputs({})

@@ -176,7 +176,14 @@ def _offset(tier: str, home: _Layer, stack: _Layer) -> timedelta:
     found = home.tier("offsetMinutes", tier) or stack.tier("offsetMinutes", tier)
     if found is None:
         return OFFSETS[tier]
-    return timedelta(minutes=whole_number(found.value, found.called, "whole minutes"))
+    offset = timedelta(minutes=whole_number(found.value, found.called, "whole minutes"))
+    every = TIERS[tier].every
+    if every is not None and offset >= every:
+        raise WrongSetting(
+            f"{found.called} is {found.value}: a task's offset has to be shorter than its cadence, which is "
+            f"{every // timedelta(minutes=1)} minutes"
+        )
+    return offset
 
 
 def _allowed(layer: _Layer, buckets: Sequence[str]) -> frozenset[str]:

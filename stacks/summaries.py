@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
-from flux_tasks.specs import home_tasks
+from flux_tasks.specs import FluxTask
 from provider import Task
 from stacks import moved
 from stacks.settings import HomeSettings
@@ -12,9 +14,15 @@ from stacks.storage import Storage
 
 
 class Summaries(pulumi.ComponentResource):
-    """One task per summary tier."""
+    """The tasks that fill the summary tiers."""
 
-    def __init__(self, home: HomeSettings, storage: Storage, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        home: HomeSettings,
+        storage: Storage,
+        tasks: Sequence[FluxTask],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         name = home.named("summaries")
         super().__init__("hearthflux:index:Summaries", name, None, opts)
         self.tasks = {
@@ -32,6 +40,6 @@ class Summaries(pulumi.ComponentResource):
                     aliases=moved.child("Summaries", name),
                 ),
             )
-            for task in home_tasks(home.tiers, home.time_zone, prefix=home.prefix, offsets=home.offsets)
+            for task in tasks
         }
         self.register_outputs({})

@@ -145,6 +145,7 @@ def test_each_home_has_its_own_buckets_tasks_and_tokens(
         ({"retentiondays": {}}, "hearthflux:retentiondays is not a setting: there are organization"),
         ({"protect": "yes"}, "hearthflux:protect is 'yes': true or false"),
         ({"offsetMinutes": {"hourly": "soon"}}, "hearthflux:offsetMinutes.hourly is 'soon': give whole minutes"),
+        ({"offsetMinutes": {"hourly": 60}}, "offsetMinutes.hourly is 60: .* shorter than its cadence, .* 60 minutes"),
         ({"offsetMinutes": {"raw": 1}}, "hearthflux:offsetMinutes names raw: the tiers are hourly, daily"),
     ],
 )
@@ -163,4 +164,5 @@ def test_a_home_decides_before_the_environment_and_the_environment_before_the_st
 def test_data_loss_is_allowed_for_the_named_buckets_only_and_protect_stands_above_it() -> None:
     config = {"homes": ["a", {"name": "b", "allowDataLoss": ["b_events"]}], "allowDataLoss": ["a_events_daily"]}
     a, b = load(config, {}).homes
-    assert (a.allow_data_loss, b.allow_data_loss) == ({"a_events_daily"}, {"b_events"})
+    assert a.allow_data_loss == frozenset({"a_events_daily"})
+    assert b.allow_data_loss == frozenset({"b_events"})

@@ -1,0 +1,98 @@
+"""What in a home's settings contradicts itself: said at preview, before anything is declared or asked of the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from event_schema import Tier
+from flux_tasks.specs import DAY, Downsample, FluxTask, downsamples, home_tasks
+from stacks.settings import HomeSettings, StackSettings, WrongSetting
+from templates.render import TemplateProblem
+
+# Every organization has these from its beginning.
+SYSTEM_BUCKETS = frozenset({"_monitoring", "_tasks"})
+_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*')
+_BUCKET = re.compile(r'\bbucket\s*:\s*"((?:[^"\\]|\\.)*)"')
+
+
+def length(span: timedelta) -> str:
+    """`1 d 1 h 15 min`: without what is nought."""
+    minutes = span // timedelta(minutes=1)
+    parts = ((minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 min"
+
+
+def named_buckets(flux: str) -> list[str]:
+    """The buckets that a script reads or writes by a name that stands in it, each once, comments left out."""
+    code = _COMMENT.sub(lambda found: "" if found[0].startswith("//") else found[0], flux)
+    return list(dict.fromkeys(_BUCKET.findall(code)))
+
+
+def written_after(spec: Downsample) -> timedelta:
+    """How long after its window's start a summary's row is written, at most: a local day may last 25 hours."""
+    longest = spec.every + timedelta(hours=1 if spec.every >= DAY and spec.time_zone != "UTC" else 0)
+    return longest + spec.offset
+
+
+def _whole_days(span: timedelta) -> int:
+    return -(-span // DAY)
+
+
+def _of_spec(spec: Downsample, tiers: Mapping[str, Tier]) -> Iterator[str]:
+    source, target = tiers.get(spec.source_bucket), tiers.get(spec.target_bucket)
+    if source is not None and source.every is not None and spec.every < source.every:
+        yield (
+            f"task {spec.name} has windows of {length(spec.every)}, finer than those of its source "
+            f"{source.bucket}, {length(source.every)}: take a finer source or wider windows"
+        )
+    needed = written_after(spec)
+    if target is not None and target.retention is not None and target.retention < needed:
+        yield (
+            f"bucket {target.bucket} keeps {length(target.retention)}, but a row of {spec.name} is written "
+            f"{length(needed)} after its window's start, so it would be gone at once: "
+            f"set retentionDays.{target.name} to {_whole_days(needed)} or more, or 0 for ever"
+        )
+    if source is not None and source.retention is not None and source.retention < needed:
+        yield (
+            f"bucket {source.bucket} keeps {length(source.retention)}, but {spec.name} reads what is up to "
+            f"{length(needed)} old, so it would sum up a part for the whole: "
+            f"set retentionDays.{source.name} to {_whole_days(needed)} or more, or 0 for ever"
+        )
+
+
+def contradictions(
+    home: HomeSettings, specs: Sequence[Downsample], tasks: Sequence[FluxTask], buckets: frozenset[str]
+) -> list[str]:
+    """What can't be true together, a sentence each. `buckets` are those that the stack has in the home's
+    organization."""
+    found = [
+        f"home {home.name}: {reason}" for spec in specs for reason in _of_spec(spec, {t.bucket: t for t in home.tiers})
+    ]
+    return found + [
+        f"home {home.name}: task {task.name} ({task.source}) reads or writes the bucket {bucket!r}, which this stack "
+        f"does not have in organization {home.organization}: it has {', '.join(sorted(buckets))}"
+        for task in tasks
+        for bucket in named_buckets(task.flux)
+        if bucket not in buckets | SYSTEM_BUCKETS
+    ]
+
+
+def planned(settings: StackSettings) -> Mapping[str, Sequence[FluxTask]]:
+    """The tasks of each home by the home's name. Raises WrongSetting with everything that contradicts itself."""
+    tasks: dict[str, Sequence[FluxTask]] = {}
+    wrong: list[str] = []
+    for home in settings.homes:
+        try:
+            specs = downsamples(home.tiers, home.time_zone, prefix=home.prefix, offsets=home.offsets)
+            tasks[home.name] = home_tasks(home.tiers, home.time_zone, prefix=home.prefix, offsets=home.offsets)
+        except (ValueError, TemplateProblem) as error:
+            wrong.append(f"home {home.name}: {error}")
+            continue
+        neighbours = (one for one in settings.homes if one.organization == home.organization)
+        buckets = frozenset(bucket for one in neighbours for bucket in one.buckets)
+        wrong += contradictions(home, specs, tasks[home.name], buckets)
+    if wrong:
+        raise WrongSetting("\n".join(wrong))
+    return tasks
