@@ -30,6 +30,7 @@ COMMANDS: dict[str, Command] = {
     "env": Command("operations.stack_commands:env", "Print a stack's outputs as INFLUXDB_* variables."),
     "backfill": Command("operations.summary_commands:backfill", "Build the summaries of a span of time."),
     "repair": Command("operations.summary_commands:repair", "Find summaries that are missing or stale, and mend them."),
+    "archive": Command("operations.archive_commands:app", "Keep days as Parquet before they expire; restore them."),
     "spool": Command("operations.spool_commands:app", "Look at the writer's spool, and deliver what it holds."),
     "dead-letters": Command(
         "operations.spool_commands:dead_letters_app", "List, show, export or replay events that the server refused."
@@ -43,6 +44,7 @@ EXPECTED_ERRORS = frozenset(
         "operations.influxd.ServerError",
         "tools.find.ToolMissing",
         "event_schema.event.InvalidEvent",
+        "operations.archive.manifest.ArchiveProblem",
         "writer.settings.SettingsError",
         "writer.spool.SpoolError",
         "stacks.settings.WrongSetting",

@@ -1,0 +1,292 @@
+"""`hearthflux archive run|status|verify|restore`: days of a bucket kept as Parquet, and brought back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from event_schema import DAILY_EVENTS, HOME_ASSISTANT_EVENTS, HOURLY_EVENTS, TIERS, Measurement
+from operations import paths
+from operations.archive import Archive, HomeServer, export, restore, verify
+from operations.archive.export import Pace
+from operations.archive.manifest import Manifest, days_between
+from operations.archive.plan import due_days, expires, whole_until
+from operations.archive.source import BucketInfo
+from operations.archive.status import expiring
+from operations.archive.target import Target
+from operations.errors import UserError
+
+app = typer.Typer(no_args_is_help=True, help="Keep whole days as Parquet files before they expire, and restore them.")
+
+VARIABLE = "HEARTHFLUX_ARCHIVE"
+MEASUREMENTS: Mapping[str, Measurement] = {
+    "raw": HOME_ASSISTANT_EVENTS,
+    "hourly": HOURLY_EVENTS,
+    "daily": DAILY_EVENTS,
+}
+
+TargetOption = Annotated[
+    str, typer.Option("--target", "-t", help=f"A folder, or a URL such as s3://bucket/folder (default: {VARIABLE}).")
+]
+TierOption = Annotated[str, typer.Option("--tier", help=f"One of {', '.join(TIERS.names)}.")]
+BucketOption = Annotated[
+    str, typer.Option("--bucket", help="The tier's bucket, where it has another name than the contract's.")
+]
+FromOption = Annotated[str, typer.Option("--from", help="First day, such as 2026-01-01 (UTC).")]
+ToOption = Annotated[str, typer.Option("--to", help="Where the span ends; that day is not part of it.")]
+PaceOption = Annotated[
+    float | None, typer.Option("--rows-per-second", min=1, help="Go no quicker than that, to spare the server.")
+]
+Json = Annotated[bool, typer.Option("--json", help="End with one line of JSON on standard output.")]
+
+
+def open_archive(target: str, tier: str, bucket: str, org: str) -> Archive:
+    """Raises UserError and ArchiveProblem for a target or a tier that there is not."""
+    if tier not in TIERS.names:
+        raise UserError(f"There is no tier {tier!r}: the tiers are {', '.join(TIERS.names)}.", exit_code=2)
+    address = target or os.environ.get(VARIABLE, "").strip()
+    if not address:
+        raise UserError(f"Where is the archive? Name a folder or a URL with --target or {VARIABLE}.", exit_code=2)
+    name = bucket or (os.environ.get("INFLUXDB_BUCKET", "").strip() if tier == "raw" else "") or TIERS[tier].bucket
+    return Archive(Target(address), name, MEASUREMENTS[tier], org)
+
+
+def parse_day(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise UserError(f"{option} {text!r} is not a day such as 2026-01-31 (UTC).", exit_code=2) from None
+
+
+def chosen(first: str, stop: str, days: Sequence[date]) -> list[date]:
+    """Those of the days that lie in [first, stop); an empty text is no bound."""
+    begin = parse_day(first, "--from") if first else date.min
+    end = parse_day(stop, "--to") if stop else date.max
+    if begin >= end:
+        raise UserError(f"--from {first} is not before --to {stop}: the span is empty.", exit_code=2)
+    return [day for day in days if begin <= day < end]
+
+
+@contextlib.contextmanager
+def day_bar(what: str) -> Iterator[Callable[[int, int, date | None], None]]:
+    """A bar on stderr that counts days."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(f"{what}: days", total=None)
+
+        def tell(done: int, total: int, day: date | None) -> None:
+            shown = f"{what}: {day}" if day is not None else what
+            progress.update(task, completed=done, total=total, description=shown)
+
+        yield tell
+
+
+def finish(report: Mapping[str, Any], sentence: str, as_json: bool, failed: Mapping[str, str]) -> None:
+    """The last line of a command; exit code 1 with each failed day on stderr."""
+    typer.echo(json.dumps(report) if as_json else sentence)
+    for day, why in failed.items():
+        typer.echo(f"{day}: {why}", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which days a run looks at, as the options say it."""
+
+    first: str
+    stop: str
+    everything: bool
+    before_expiry: int
+
+    async def days(self, server: HomeServer, archive: Archive, bucket: BucketInfo) -> list[date]:
+        now = datetime.now(UTC)
+        if not (self.first or self.stop or self.everything):
+            expiring = due_days(now, bucket.retention, bucket.shard_group, timedelta(days=self.before_expiry))
+            # Archived days that the server still has may have got late events.
+            oldest = expiring[0] if expiring else date.min
+            return sorted({*expiring, *(day for day in archive.manifests() if day >= oldest)})
+        oldest_stored = await server.oldest(bucket, archive.measurement.name)
+        if oldest_stored is None:
+            return []
+        return chosen(self.first, self.stop, days_between(oldest_stored, whole_until(now)))
+
+
+@app.command()
+def run(
+    target: TargetOption = "",
+    tier: TierOption = "raw",
+    bucket: BucketOption = "",
+    first: FromOption = "",
+    stop: ToOption = "",
+    everything: Annotated[bool, typer.Option("--all", help="Every whole day that the server has.")] = False,
+    before_expiry: Annotated[
+        int, typer.Option("--before-expiry", min=1, help="Days that expire within so many days (the default choice).")
+    ] = 30,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also write days again of which the archive has more than the server.")
+    ] = False,
+    rows_per_second: PaceOption = None,
+    as_json: Json = False,
+) -> None:
+    """Archive whole days (UTC) that the archive has not, or not all of: late events are found and added.
+
+    Without --from, --to or --all: the days that expire within --before-expiry days, which is what a nightly timer
+    wants. Reads INFLUXDB_URL, INFLUXDB_TOKEN (it may read the bucket) and INFLUXDB_ORG. Can be stopped at any moment
+    and run again. Exit code 0 only if every day that was looked at is archived.
+    """
+
+    async def go() -> None:
+        async with HomeServer.from_env() as server:
+            archive = open_archive(target, tier, bucket, server.org)
+            archive.target.prepare()
+            info = await server.bucket(archive.bucket)
+            days = await Span(first, stop, everything, before_expiry).days(server, archive, info)
+            with day_bar("archive") as tell:
+                report = await export(server, archive, days, replace=replace, pace=Pace(rows_per_second), progress=tell)
+        parts = [f"{report.looked_at} days looked at, {report.exported} archived, {report.again} archived again"]
+        parts.append(f"{report.rows:,} points in {report.bytes:,} bytes at {archive}")
+        if report.kept:
+            parts.append(f"{len(report.kept)} left alone, for the archive has more of them than the server")
+        if report.not_archived:
+            parts.append(f"not archived: the measurements {', '.join(report.not_archived)}, which no tier declares")
+        if info.retention is None and not days:
+            parts.append(f"nothing expires in {info.name}, which keeps for ever: --all archives every whole day")
+        finish(report.as_json(), "; ".join(parts), as_json, report.failed)
+
+    asyncio.run(go())
+
+
+@app.command()
+def status(
+    target: TargetOption = "",
+    tier: TierOption = "raw",
+    bucket: BucketOption = "",
+    before_expiry: Annotated[int, typer.Option("--before-expiry", min=1, help="Warn of days that expire so soon.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """What the archive holds, and which days expire soon that it has not. Exit code 1 if there are such days."""
+
+    async def go() -> None:
+        async with HomeServer.from_env() as server:
+            archive = open_archive(target, tier, bucket, server.org)
+            manifests = list(archive.manifests().values())
+            info = await server.bucket(archive.bucket)
+            risky = await expiring(server, archive, info, timedelta(days=before_expiry))
+        found = {
+            "days": len(manifests),
+            "first": manifests[0].day.isoformat() if manifests else None,
+            "last": manifests[-1].day.isoformat() if manifests else None,
+            "rows": sum(one.rows for one in manifests),
+            "bytes": sum(one.bytes for one in manifests),
+            "at_risk": [day.isoformat() for day in risky],
+        }
+        if manifests:
+            held = f"{found['days']} days, {found['first']} to {found['last']}, "
+            sentence = f"{archive}: {held}{found['rows']:,} points, {found['bytes']:,} bytes"
+        else:
+            sentence = f"{archive}: nothing is archived yet"
+        failed = {}
+        for day in risky:
+            gone = expires(day, info.retention) if info.retention else None
+            failed[day.isoformat()] = f"not archived, and may expire from {gone:%Y-%m-%d} on: 'hearthflux archive run'"
+        finish(found, sentence, as_json, failed)
+
+    asyncio.run(go())
+
+
+def archived_days(archive: Archive, first: str, stop: str) -> list[date]:
+    """The archived days of a span. Raises UserError where there are none, and for an archive that is not there."""
+    if not archive.manifests():
+        raise UserError(f"There is no archive of {archive.bucket} at {archive}: 'hearthflux archive run' makes one.")
+    days = chosen(first, stop, list(archive.manifests()))
+    if not days:
+        held: list[Manifest] = list(archive.manifests().values())
+        raise UserError(f"No day of that span is archived: {archive} has {held[0].day} to {held[-1].day}.")
+    return days
+
+
+@app.command("verify")
+def verify_command(
+    target: TargetOption = "",
+    tier: TierOption = "raw",
+    bucket: BucketOption = "",
+    first: FromOption = "",
+    stop: ToOption = "",
+    with_server: Annotated[
+        bool, typer.Option("--server", help="Also compare every point with the server's (where it has the day).")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Prove each day's file against its manifest: checksum, columns, points and values. Exit code 1 if one is wrong."""
+
+    async def go() -> None:
+        org = os.environ.get("INFLUXDB_ORG", "").strip()
+        if not org:
+            raise UserError("INFLUXDB_ORG is not set: it tells whose archive this is.")
+        archive = open_archive(target, tier, bucket, org)
+        days = archived_days(archive, first, stop)
+        with day_bar("verify") as tell:
+            if with_server:
+                async with HomeServer.from_env() as server:
+                    findings = await verify(archive, days, server=server, progress=tell)
+            else:
+                findings = await verify(archive, days, progress=tell)
+        wrong = {one.day.isoformat(): one.problem for one in findings}
+        rows = sum(archive.manifests()[day].rows for day in days)
+        sentence = f"{len(days) - len(wrong)} of {len(days)} days are whole ({rows:,} points)"
+        finish({"days": len(days), "rows": rows, "wrong": wrong, "ok": not wrong}, sentence, as_json, wrong)
+
+    asyncio.run(go())
+
+
+@app.command("restore")
+def restore_command(
+    first: FromOption,
+    stop: ToOption,
+    target: TargetOption = "",
+    tier: TierOption = "raw",
+    bucket: BucketOption = "",
+    into: Annotated[str, typer.Option("--into", help="Another bucket to restore into.")] = "",
+    again: Annotated[bool, typer.Option("--again", help="Also days of which the server has every value.")] = False,
+    rows_per_second: PaceOption = None,
+    as_json: Json = False,
+) -> None:
+    """Write archived days back through the writer. Running it again is harmless; it goes on where it was stopped.
+
+    Reads INFLUXDB_URL, INFLUXDB_TOKEN (it may read and write the bucket) and INFLUXDB_ORG.
+    """
+
+    async def go() -> None:
+        async with HomeServer.from_env() as server:
+            archive = open_archive(target, tier, bucket, server.org)
+            days = archived_days(archive, first, stop)
+            spool = paths.local("archive", f"restore-{into or archive.bucket}.sqlite")
+            with day_bar("restore") as tell:
+                report = await restore(
+                    server,
+                    archive,
+                    days,
+                    into=into or None,
+                    spool=spool,
+                    again=again,
+                    pace=Pace(rows_per_second),
+                    progress=tell,
+                )
+        sentence = f"{report.restored} days restored ({report.rows:,} points), {report.there} were there"
+        if report.left_out:
+            sentence += f", {report.left_out:,} empty texts left out (the writer never stores one)"
+        finish(report.as_json(), sentence, as_json, report.failed)
+
+    asyncio.run(go())
