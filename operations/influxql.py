@@ -16,10 +16,12 @@ from typing import Any, Self
 import aiohttp
 import msgpack
 
-from flux_tasks.server import ServerProblem
+from influxdb_connection import ConnectionSettings, ServerProblem
+from influxdb_connection.errors import answered, unreachable
 
 CHUNK_ROWS = 5000
-TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=600)
+READ_SECONDS = 600.0
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=READ_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +42,20 @@ def identifier(name: str) -> str:
 class InfluxQL:
     """Queries with one token. Use as an async context manager."""
 
-    def __init__(self, *, url: str, token: str, tls: Any = None) -> None:
-        self.url = url.rstrip("/")
-        self._token = token
-        self._tls = tls
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self._settings = settings
+        self.url = settings.url.rstrip("/")
         self._session: aiohttp.ClientSession | None = None
 
     def __repr__(self) -> str:
         return f"InfluxQL(url={self.url!r})"
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(ssl=self._tls) if self._tls is not None else None
         self._session = aiohttp.ClientSession(
-            headers={"Authorization": f"Token {self._token}"}, timeout=TIMEOUT, trust_env=True, connector=connector
+            headers={"Authorization": f"Token {self._settings.current_token()}"},
+            timeout=TIMEOUT,
+            trust_env=True,
+            connector=aiohttp.TCPConnector(ssl=self._settings.tls()),
         )
         return self
 
@@ -73,9 +76,9 @@ class InfluxQL:
                 if answer.status == 404:
                     return {}
                 if answer.status != 200:
-                    raise _refused(self.url, answer.status, text)
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            raise ServerProblem(f"No answer from InfluxDB at {self.url}: {error or type(error).__name__}") from None
+                    raise answered(self.url, self._settings.org, answer.status, text)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise unreachable(self.url, error, READ_SECONDS) from None
         found: dict[str, Any] = json.loads(text)
         return found
 
@@ -92,14 +95,14 @@ class InfluxQL:
                 headers={"Accept": "application/x-msgpack"},
             ) as answer:
                 if answer.status != 200:
-                    raise _refused(self.url, answer.status, await answer.text(errors="replace"))
+                    raise answered(self.url, self._settings.org, answer.status, await answer.text(errors="replace"))
                 async for block in answer.content.iter_any():
                     unpacker.feed(block)
                     for part in unpacker:
                         for found in self._parts(part):
                             yield found
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise ServerProblem(f"No answer from InfluxDB at {self.url}: {error or type(error).__name__}") from None
+            raise unreachable(self.url, error, READ_SECONDS) from None
         except (msgpack.UnpackException, ValueError) as error:
             raise ServerProblem(f"InfluxDB at {self.url} sent an answer that can't be read: {error}") from None
 
@@ -112,9 +115,3 @@ class InfluxQL:
                 tags = {name: value for name, value in one.get("tags", {}).items() if value}
                 found.append(Series(one.get("name", ""), tags, one["columns"], one["values"]))
         return found
-
-
-def _refused(url: str, status: int, text: str) -> ServerProblem:
-    if status == 401:
-        return ServerProblem(f"InfluxDB at {url} does not know this token: INFLUXDB_TOKEN is wrong or revoked")
-    return ServerProblem(f"InfluxDB at {url} answered {status}: {text[:400]}")

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from event_schema import InvalidEvent
-from flux_tasks.server import ServerProblem
+from influxdb_connection import ServerProblem
 from operations.archive.export import Pace
 from operations.archive.manifest import ArchiveProblem, Column, Manifest
 from operations.archive.plan import expires
@@ -146,7 +146,8 @@ class Writing:
             BatchWriter(
                 WriterSettings(
                     url=server.url,
-                    token=server.token,
+                    token=server.settings.token,
+                    token_file=server.settings.token_file,
                     org=server.org,
                     bucket=bucket.name,
                     spool_path=spool if number == 0 else spool.with_name(f"{spool.stem}-{number}{spool.suffix}"),

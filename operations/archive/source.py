@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from flux_tasks.server import ServerProblem, SummaryServer
+from influxdb_connection import Connection, ConnectionSettings, ServerProblem
 from operations.archive.manifest import DAY_NS, day_of, midnight, start_ns
 from operations.archive.plan import HOUR_NS
 from operations.influxql import InfluxQL, Series, identifier
 from templates.render import flux_string, flux_time
+
+QUERY_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +37,27 @@ class BucketInfo:
 class HomeServer:
     """One InfluxDB, with a token of the home's organization that may read (and, to restore, write) its buckets."""
 
-    def __init__(self, *, url: str, token: str, org: str) -> None:
-        self.url, self.org, self.token = url, org, token
-        self.flux = SummaryServer(url=url, token=token, org=org)
-        self.influxql = InfluxQL(url=url, token=token)
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self.settings = settings
+        self.flux = Connection(dataclasses.replace(settings, timeout=QUERY_SECONDS))
+        self.influxql = InfluxQL(settings)
 
     def __repr__(self) -> str:
         return f"HomeServer(url={self.url!r}, org={self.org!r})"
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> HomeServer:
-        """From INFLUXDB_URL, INFLUXDB_TOKEN and INFLUXDB_ORG. Raises ServerProblem naming what is missing."""
-        SummaryServer.from_env(environment)
-        url, token, org = (environment[f"INFLUXDB_{name}"].strip() for name in ("URL", "TOKEN", "ORG"))
-        return cls(url=url, token=token, org=org)
+        """From INFLUXDB_URL, INFLUXDB_TOKEN (or INFLUXDB_TOKEN_FILE), INFLUXDB_ORG and INFLUXDB_CA_FILE. Raises
+        WrongConnection naming what is missing."""
+        return cls(ConnectionSettings.from_env(environment))
+
+    @property
+    def url(self) -> str:
+        return self.settings.url
+
+    @property
+    def org(self) -> str:
+        return self.settings.org
 
     async def __aenter__(self) -> Self:
         self._stack = contextlib.AsyncExitStack()

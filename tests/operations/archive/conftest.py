@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from event_schema import HOME_ASSISTANT_EVENTS, Measurement
+from influxdb_connection import ConnectionSettings
 from operations import cli, logs, paths
 from operations.archive import Archive, HomeServer
 from operations.archive.manifest import start_ns
@@ -33,6 +34,10 @@ class ArchivedHome:
     folder: Path
     org: str
     tokens: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def connection(self) -> ConnectionSettings:
+        return ConnectionSettings(url=self.server.url, token=self.server.token, org=self.org)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -57,7 +62,7 @@ class ArchivedHome:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[HomeServer]:
-        async with HomeServer(url=self.server.url, token=self.server.token, org=self.org) as server:
+        async with HomeServer(self.connection) as server:
             yield server
 
     def make_bucket(self, name: str | None = None, days: int = 0, shard_days: int = 7) -> str:
