@@ -31,10 +31,11 @@ tools: env ## influxd and pulumi: found on PATH, or built (about 10 minutes, onc
 demo: tools ## a home's history, from an empty folder to plots
 	@$(BIN)/hearthflux demo
 
-lint: env ## ruff and mypy --strict
+lint: env ## ruff, mypy --strict, and actionlint over the workflows
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m tools.workflows
 
 format: env ## let ruff put the code in shape
 	@$(BIN)/ruff check --fix .
