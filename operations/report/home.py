@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from event_schema import TIERS, Tiers
 from influxdb_connection import Connection
 from operations.report.energy import Energy, read_energy
+from operations.report.quality import Quality, read_quality
 from operations.report.reading import HOUR, PATTERN, YEAR, Reading
 from operations.report.temperatures import Temperatures, choose_outdoor, read_temperatures
 
@@ -39,6 +41,7 @@ class HomeFigures:
     flows: Flows
     temperatures: Temperatures
     energy: Energy
+    quality: Quality
 
 
 async def read_home(
@@ -48,18 +51,20 @@ async def read_home(
     tiers: Tiers = TIERS,
     outdoor: str = "",
     pattern: timedelta = PATTERN,
+    spool: Path | None = None,
     now: datetime | None = None,
 ) -> HomeFigures:
     """The figures of a home. `outdoor` names the entity of the temperature outdoors, else it is found by name or area.
 
-    `pattern` is the span over which hours of the day and of the week are averaged. Raises ServerProblem.
+    `pattern` is the span over which hours of the day and of the week are averaged, `spool` the writer's
+    queue. Raises ServerProblem.
     """
     home_zone = ZoneInfo(zone)
     reading = Reading(connection, tiers)
     moment = now or datetime.now(UTC)
     newest = await reading.newest("hourly", moment)
     if newest is None:
-        return HomeFigures(zone, None, Flows({}, 0), Temperatures(), Energy())
+        return HomeFigures(zone, None, Flows({}, 0), Temperatures(), Energy(), Quality())
     until = newest + HOUR
     entities = await reading.entities(until - timedelta(days=30), moment)
     flows = Flows(await reading.events(until - YEAR, moment, home_zone), len(entities))
@@ -71,4 +76,5 @@ async def read_home(
             reading, entities, outdoor or choose_outdoor(entities.values()), until, home_zone, pattern
         ),
         energy=await read_energy(reading, entities, until, home_zone, pattern),
+        quality=await read_quality(reading, entities, until, spool),
     )

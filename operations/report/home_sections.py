@@ -8,11 +8,13 @@ from datetime import date
 from operations.report import charts
 from operations.report.energy import Energy
 from operations.report.home import Flows, HomeFigures
-from operations.report.page import Card, Section, Tile
+from operations.report.page import Card, Section, Table, Tile
+from operations.report.quality import Quality
 from operations.report.svg import FULL, HALF
 from operations.report.temperatures import Temperatures
 
 MOST_DOMAINS = 5
+MOST_SILENT = 8
 
 
 def _spans(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -188,11 +190,52 @@ def energy_cards(one: Energy) -> list[Card]:
     return cards
 
 
+def quality_cards(one: Quality) -> list[Card]:
+    if not one.entities:
+        return []
+    rows = [(gap.entity_id, f"{gap.events:,}", f"{100 * gap.share:.1f} %") for gap in one.gaps]
+    silent = [f"{each.entity_id}, since {each.last_event:%-d %B %H:%M} UTC" for each in one.silent[:MOST_SILENT]]
+    if len(one.silent) > MOST_SILENT:
+        silent.append(f"and {len(one.silent) - MOST_SILENT} more")
+    cards = [
+        Card(
+            title="Gaps",
+            note="Events without a number (unavailable, unknown) of entities that report numbers, in 30 days."
+            if rows
+            else "No entity that reports numbers had an event without one in 30 days.",
+            table=Table(("entity", "events", "without a number"), rows, frozenset({1})) if rows else None,
+        ),
+        Card(
+            title="Silent entities",
+            note=f"{len(one.silent)} of {one.entities} had no event in the last day of the data.",
+            items=silent,
+        ),
+    ]
+    if one.spool is not None:
+        dead, refused = sum(one.spool.dead_letters.values()), sum(one.spool.refused.values())
+        cards.append(
+            Card(
+                title="The writer's spool",
+                facts=[
+                    ("events that wait", f"{one.spool.pending:,}", ""),
+                    ("dead letters (refused by the server)", f"{dead:,}", "bad" if dead else "good"),
+                    ("refused before they were accepted", f"{refused:,}", "bad" if refused else "good"),
+                ],
+                items=[
+                    f"{count:,} x {reason[:160]}"
+                    for reason, count in [*one.spool.dead_letters.items(), *one.spool.refused.items()][:MOST_SILENT]
+                ],
+            )
+        )
+    return cards
+
+
 def sections(home: HomeFigures) -> list[Section]:
     return [
         Section("flows", "What comes in", flow_cards(home.flows)),
         Section("temperatures", "Temperatures", temperature_cards(home.temperatures)),
         Section("energy", "Energy", energy_cards(home.energy)),
+        Section("quality", "Data quality", quality_cards(home.quality)),
     ]
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from event_schema import Tiers
 from event_schema.calendar import first_day, season_of
 from influxdb_connection import Connection
+from influxdb_connection.annotated_csv import Row
 from templates.render import render
 
 OUTSIDE_WORDS = ("outdoor", "outside", "exterior", "garden", "balcony", "terrace")
@@ -28,6 +29,7 @@ class EntityInfo:
     area: str
     device_name: str
     unit: str
+    last_event: datetime
 
     @property
     def title(self) -> str:
@@ -90,7 +92,7 @@ class Reading:
         flux = render(
             "monitoring/entities.flux.j2", bucket=raw.bucket, measurement=raw.measurement, start=start, stop=stop
         )
-        tags: dict[str, dict[str, str]] = {}
+        tags: dict[str, Row] = {}
         units: dict[str, str] = {}
         for row in await self._connection.rows(flux):
             if row["_field"] == "unit_of_measurement":
@@ -105,6 +107,7 @@ class Reading:
                 area=row.get("area") or "",
                 device_name=row.get("device_name") or "",
                 unit=units.get(entity, ""),
+                last_event=row["_time"],
             )
             for entity, row in tags.items()
         }
@@ -121,6 +124,17 @@ class Reading:
         found: dict[str, dict[date, int]] = defaultdict(dict)
         for row in await self._connection.rows(flux):
             found[row["domain"]][row["_time"].astimezone(zone).date()] = int(row["_value"])
+        return found
+
+    async def counts(self, start: datetime, stop: datetime) -> dict[str, dict[str, int]]:
+        """entity -> `event_count` and `value_count` over the span."""
+        daily = self._tiers.daily
+        flux = render(
+            "monitoring/quality.flux.j2", bucket=daily.bucket, measurement=daily.measurement, start=start, stop=stop
+        )
+        found: dict[str, dict[str, int]] = defaultdict(dict)
+        for row in await self._connection.rows(flux):
+            found[row["entity_id"]][row["_field"]] = int(row["_value"])
         return found
 
     async def fields(

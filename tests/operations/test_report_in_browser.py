@@ -15,7 +15,8 @@ from operations.report import home_sections
 from operations.report.energy import energy_figures
 from operations.report.home import Flows, HomeFigures
 from operations.report.page import Page, write
-from operations.report.reading import Value
+from operations.report.quality import Gap, Quality, SpoolFigures
+from operations.report.reading import EntityInfo, Value
 from operations.report.temperatures import Temperatures, hours_of_day, seasons, spreads
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -67,7 +68,14 @@ def invented_home() -> HomeFigures:
     )
     count = {one.astimezone(ZONE).date(): 2500 for one in days}
     flows = Flows(dict.fromkeys(("sensor", "light", "switch", "climate", "lock", "fan"), count), 400)
-    return HomeFigures("Europe/Amsterdam", until, flows, temperatures, energy)
+    silent = EntityInfo("sensor.cellar", "sensor", "temperature", "cellar", "", "°C", until - timedelta(days=3))
+    quality = Quality(
+        gaps=[Gap("sensor.a_rather_long_name_of_an_entity_that_has_to_break_somewhere", 1200, 300)],
+        silent=[silent] * 20,
+        entities=400,
+        spool=SpoolFigures("spool.sqlite", 12, {"partial write: field type conflict " * 9: 3}, {"range": 1}),
+    )
+    return HomeFigures("Europe/Amsterdam", until, flows, temperatures, energy, quality)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +149,7 @@ async def test_everything_is_drawn_and_can_be_read(browser: Browser, page_path: 
     await context.close()
     assert said == []
     assert seen["overflow"] == 0
-    assert len(seen["plots"]) == seen["cards"] == 12
+    assert (len(seen["plots"]), seen["cards"]) == (12, 15)
     for (plot_width, plot_height), marks in zip(seen["plots"], seen["marks"], strict=True):
         assert plot_width >= min(250, width * 0.7)
         assert plot_height >= 90
