@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from operations.report import home_sections
 from operations.report.energy import energy_figures
@@ -92,12 +92,12 @@ def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("report") / "report.html", page)
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
         yield started
-        await started.close()
+        started.close()
 
 
 LOOK = """() => {
@@ -134,19 +134,19 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-async def test_everything_is_drawn_and_can_be_read(browser: Browser, page_path: Path, size: str, scheme: str) -> None:
+def test_everything_is_drawn_and_can_be_read(browser: Browser, page_path: Path, size: str, scheme: str) -> None:
     width, height = SIZES[size]
-    context = await browser.new_context(
+    context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light", offline=True
     )
-    page = await context.new_page()
+    page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("requestfailed", lambda request: said.append(request.url))
-    await page.goto(page_path.as_uri())
-    seen = await page.evaluate(LOOK)
-    await context.close()
+    page.goto(page_path.as_uri())
+    seen = page.evaluate(LOOK)
+    context.close()
     assert said == []
     assert seen["overflow"] == 0
     assert (len(seen["plots"]), seen["cards"]) == (12, 15)
