@@ -47,7 +47,7 @@ EXPECTED_ERRORS = frozenset(
         "operations.archive.manifest.ArchiveProblem",
         "writer.settings.SettingsError",
         "writer.spool.SpoolError",
-        "stacks.settings.WrongSetting",
+        "stacks.wrong_setting.WrongSetting",
         "influxdb_connection.errors.ServerProblem",
         "templates.render.TemplateProblem",
         "reader.periods.InvalidQuery",

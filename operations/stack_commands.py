@@ -233,12 +233,16 @@ def env(
     operations: Annotated[
         bool, typer.Option("--operations", help="The token of backfill and repair: reads and writes every tier.")
     ] = False,
+    monitor: Annotated[
+        bool, typer.Option("--monitor", help="The token of health, storage and serve: reads, and writes own records.")
+    ] = False,
     json_wanted: Json = False,
 ) -> None:
     """Print a stack's outputs as lines for: eval "$(hearthflux env --stack dev)"."""
-    if reader and operations:
-        raise UserError("--reader and --operations are two different tokens: choose one.", exit_code=2)
-    token = "reader_token" if reader else "operations_token" if operations else "writer_token"
+    chosen = [name for name, wanted in (("reader", reader), ("operations", operations), ("monitor", monitor)) if wanted]
+    if len(chosen) > 1:
+        raise UserError(f"--{' and --'.join(chosen)} are different tokens: choose one.", exit_code=2)
+    token = f"{chosen[0] if chosen else 'writer'}_token"
     found = variables(of_home(Stack(stack).outputs(), home), token)
     if json_wanted:
         typer.echo(json.dumps(found))

@@ -15,11 +15,16 @@ def _bucket(action: str, bucket: Bucket) -> Permission:
 
 
 class Access(pulumi.ComponentResource):
-    """`writer` may write raw events, `reader` may read every tier, `operations` also fills the summaries."""
+    """`writer` may write raw events, `reader` may read every tier, `operations` also fills the summaries.
+
+    `monitor` is for `hearthflux health`, `storage` and `serve`: it reads, sees the tasks and their runs, and writes
+    what hearthflux records about itself.
+    """
 
     writer: Authorization
     reader: Authorization
     operations: Authorization
+    monitor: Authorization
 
     def __init__(self, home: HomeSettings, storage: Storage, opts: pulumi.ResourceOptions | None = None) -> None:
         name = home.named("access")
@@ -42,5 +47,12 @@ class Access(pulumi.ComponentResource):
             "operations",
             "backfill and repair: reads every tier, writes the summaries",
             [_bucket(action, bucket) for bucket in buckets for action in ("read", "write")],
+        )
+        own_records = storage.operations_bucket
+        self.monitor = token(
+            "monitor",
+            "health and storage: reads every tier and the tasks, writes hearthflux's own records",
+            [_bucket("read", bucket) for bucket in (*buckets, own_records)]
+            + [_bucket("write", own_records), {"action": "read", "resource": {"type": "tasks"}}],
         )
         self.register_outputs({})

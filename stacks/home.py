@@ -11,6 +11,7 @@ from flux_tasks.specs import FluxTask
 from provider import Organization
 from stacks import moved
 from stacks.access import Access
+from stacks.alerts import Alerts
 from stacks.settings import HomeSettings
 from stacks.storage import Storage
 from stacks.summaries import Summaries
@@ -31,15 +32,19 @@ class Home(pulumi.ComponentResource):
         self.storage = Storage(home, organization, child)
         self.summaries = Summaries(home, self.storage, tasks, child)
         self.access = Access(home, self.storage, child)
+        if home.alerts is not None:
+            self.alerts = Alerts(home, home.alerts, self.storage, pulumi.ResourceOptions(parent=self))
         self.outputs: dict[str, Any] = {
             "org": organization.name,
             "org_id": organization.id,
             "buckets": {tier: bucket.name for tier, bucket in self.storage.buckets.items()},
+            "operations_bucket": self.storage.operations_bucket.name,
             "retention_days": {tier.name: tier.retention.days if tier.retention else 0 for tier in home.tiers},
             "time_zone": home.time_zone,
             "writer_token": self.access.writer.token,
             "reader_token": self.access.reader.token,
             "operations_token": self.access.operations.token,
+            "monitor_token": self.access.monitor.token,
         }
         if home.prefix:
             self.outputs["bucket_prefix"] = home.prefix

@@ -16,7 +16,11 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from event_schema import TIERS, Tier, Tiers
+from event_schema.operations_records import OPERATIONS_BUCKET
+from flux_tasks.alerts import AlertSettings
 from flux_tasks.specs import OFFSETS
+from stacks.alert_settings import alert_settings
+from stacks.wrong_setting import WrongSetting as WrongSetting
 
 RETENTION_VARIABLES: Mapping[str, str] = {
     "raw": "RAW_DATA_RETENTION_DAYS",
@@ -33,12 +37,8 @@ TIER_TABLES: Mapping[str, Sequence[str]] = {
     "offsetMinutes": tuple(OFFSETS),
 }
 # What the stack decides for all of its homes, and what a home may decide for itself.
-HOME_KEYS = ("name", "prefix", "organization", "timeZone", *TIER_TABLES, "allowDataLoss")
-STACK_KEYS = ("organization", "timeZone", *TIER_TABLES, "allowDataLoss", "protect", "homes")
-
-
-class WrongSetting(ValueError):
-    """A setting that can't be; the message names it and says what would be right."""
+HOME_KEYS = ("name", "prefix", "organization", "timeZone", *TIER_TABLES, "allowDataLoss", "alerts")
+STACK_KEYS = ("organization", "timeZone", *TIER_TABLES, "allowDataLoss", "protect", "alerts", "homes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class HomeSettings:
     """What one home decides. `prefix` stands before the names of its buckets, tasks and tokens.
 
     `allow_data_loss` names the buckets that may be shortened or deleted with data. With `protect` no bucket may be
-    deleted or replaced at all.
+    deleted or replaced at all. `alerts` says what is watched, None: nothing.
     """
 
     name: str
@@ -57,6 +57,7 @@ class HomeSettings:
     time_zone: str
     allow_data_loss: frozenset[str]
     protect: bool
+    alerts: AlertSettings | None = None
 
     def named(self, name: str) -> str:
         """The name of one of this home's buckets, tasks or tokens."""
@@ -64,8 +65,13 @@ class HomeSettings:
 
     @property
     def buckets(self) -> tuple[str, ...]:
-        """The names of all its buckets."""
+        """The names of the buckets of its tiers."""
         return tuple(tier.bucket for tier in self.tiers)
+
+    @property
+    def operations_bucket(self) -> str:
+        """The name of the bucket for what hearthflux records about itself."""
+        return self.named(OPERATIONS_BUCKET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +199,11 @@ def _allowed(layer: _Layer, buckets: Sequence[str]) -> frozenset[str]:
     return frozenset(map(str, allowed))
 
 
+def _alerts(home: _Layer, stack: _Layer) -> AlertSettings | None:
+    layer = home if home.values.get("alerts") is not None else stack
+    return alert_settings(layer.values.get("alerts"), f"{layer.called}alerts")
+
+
 def _home(name: str, prefix: str, home: _Layer, stack: _Layer, environment: Mapping[str, str]) -> HomeSettings:
     zone = (
         home.text("timeZone")
@@ -210,6 +221,7 @@ def _home(name: str, prefix: str, home: _Layer, stack: _Layer, environment: Mapp
         time_zone=time_zone(zone.value, zone.called),
         allow_data_loss=frozenset(),
         protect=bool(stack.values.get("protect")),
+        alerts=_alerts(home, stack),
     )
     return dataclasses.replace(made, allow_data_loss=_allowed(home, made.buckets))
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pulumi
 
+from event_schema.operations_records import OPERATIONS_RETENTION, OPERATIONS_SHARD_GROUP
 from provider import Bucket, Organization
 from stacks import moved
 from stacks.settings import HomeSettings
@@ -18,10 +19,11 @@ def seconds(length: timedelta | None) -> int:
 
 
 class Storage(pulumi.ComponentResource):
-    """One bucket per tier; `buckets` by the tier's name."""
+    """One bucket per tier, `buckets` by the tier's name; and one for what hearthflux records about itself."""
 
     organization: Organization
     buckets: Mapping[str, Bucket]
+    operations_bucket: Bucket
 
     def __init__(
         self, home: HomeSettings, organization: Organization, opts: pulumi.ResourceOptions | None = None
@@ -47,4 +49,14 @@ class Storage(pulumi.ComponentResource):
             )
             for tier in home.tiers
         }
+        self.operations_bucket = Bucket(
+            home.operations_bucket,
+            org_id=organization.id,
+            name=home.operations_bucket,
+            retention=seconds(OPERATIONS_RETENTION),
+            shard_group_duration=seconds(OPERATIONS_SHARD_GROUP),
+            description="sizes, disk, spool and health, recorded by hearthflux itself",
+            allow_data_loss=True,
+            opts=pulumi.ResourceOptions(parent=self, protect=home.protect),
+        )
         self.register_outputs({})

@@ -25,7 +25,8 @@ def rules(influxd: LocalInfluxd, home: dict[str, Any]) -> dict[str, tuple[int, i
 
 
 def test_the_server_has_what_the_contract_says(influxd: LocalInfluxd, home: dict[str, Any]) -> None:
-    assert rules(influxd, home) == {"events": (365, 7), "events_hourly": (730, 30), "events_daily": (2555, 90)}
+    tiers = {"events": (365, 7), "events_hourly": (730, 30), "events_daily": (2555, 90)}
+    assert rules(influxd, home) == {**tiers, "operations": (730, 30)}
 
 
 def test_a_second_preview_finds_nothing_to_change(dev_stack: Stack, home: dict[str, Any]) -> None:
