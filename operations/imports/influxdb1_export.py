@@ -1,0 +1,378 @@
+"""A file of `influx_inspect export` as a source.
+
+The file holds one line for every value: `series field=value time`. All values of one field of one series follow each
+other, shard by shard, and what the write-ahead log held comes last; a later line replaces an earlier one of the same
+series, field and time. Readings in order of time come from two passes:
+
+    stage    each line goes to the part file of its span of six hours, in a folder of the import; only fields that
+             are wanted. A mark of how far it came is kept, so that it goes on after an interruption
+    slices   each part file is put together and sorted; it holds few enough readings for memory
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+import io
+import json
+import re
+import shutil
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Self
+
+from operations.imports.influxdb1_server import series_text
+from operations.imports.layout import NO_STATE, Layout, SeriesPlan
+from operations.imports.line_protocol import Prefix, is_whole, read_prefix, read_value
+from operations.imports.reading import SECOND, Reading, Skipped, Slice, SourceError
+from operations.imports.units import UNITS
+
+PART_SECONDS = 6 * 3600
+PART = PART_SECONDS * SECOND
+BUFFERED_BYTES = 32 * 1024 * 1024
+BLOCK = 1024 * 1024
+GZIP_MAGIC = b"\x1f\x8b"
+# Stands for a line break inside a string, so that a part file has one value a line.
+BREAK = b"\x00"
+NOT_A_VALUE = "a line that is no line protocol"
+OTHER_DATABASE = "another database or retention policy than the one asked for"
+FINGERPRINTED = 4 * 1024 * 1024
+"""Bytes of the file's beginning that tell it from another file of the same name."""
+
+_CONTEXT = re.compile(rb"# CONTEXT-(DATABASE|RETENTION-POLICY):\s*(.*)\Z")
+_DIGITS = re.compile(rb"-?\d+\Z")
+
+
+@dataclass(slots=True)
+class Staged:
+    """How far staging came, and what it found. Kept as JSON beside the part files."""
+
+    offset: int = 0
+    done: bool = False
+    database: str = ""
+    policy: str = ""
+    databases: list[str] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    defaults: list[str] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+    odd_lines: int = 0
+    other_lines: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+
+
+class InfluxDB1Export:
+    """The source of `hearthflux import influxdb1 --file`. Use as an async context manager.
+
+    `folder` holds the part files. `progress(done, total)` counts bytes of the file while it is staged.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        layout: Layout,
+        folder: Path,
+        *,
+        database: str = "",
+        retention_policy: str = "",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._path = path
+        self._layout = layout
+        self._folder = folder
+        self._database = database
+        self._policy = retention_policy
+        self._progress = progress or (lambda _done, _total: None)
+        self._staged = Staged()
+        self._prefixes: dict[bytes, int | None] = {}
+        self._parsed: list[Prefix] = []
+        self._plans: dict[bytes, SeriesPlan | str] = {}
+
+    @property
+    def name(self) -> str:
+        return f"the export {self._path}"
+
+    @property
+    def identity(self) -> str:
+        try:
+            with self._path.open("rb") as file:
+                # The beginning, without its tail: a file that was cut off and copied again is the same one.
+                beginning = file.read(FINGERPRINTED)[:4096]
+        except OSError as error:
+            raise SourceError(f"The export {self._path} cannot be read: {error.strerror}.") from None
+        return f"influxdb1-export {hashlib.sha256(beginning).hexdigest()} {self._database} {self._policy}"
+
+    async def __aenter__(self) -> Self:
+        self._stage()
+        self._layout.defaults.update(self._staged.defaults)
+        self._parsed = [read_prefix(text.encode("utf-8", "surrogateescape")) for text in self._staged.prefixes]
+        self._check_layout()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+    # stage ----------------------------------------------------------------------------------------------
+
+    def _stage(self) -> None:
+        mark = self._folder / "staged.json"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if mark.exists():
+            self._staged = Staged(**json.loads(mark.read_text()))
+        if self._staged.done:
+            return
+        for path in self._folder.glob("*.part"):
+            size = self._staged.sizes.get(path.stem, 0)
+            if size:
+                with path.open("r+b") as file:
+                    file.truncate(size)
+            else:
+                path.unlink()
+        for number, text in enumerate(self._staged.prefixes):
+            self._prefixes[text.encode("utf-8", "surrogateescape")] = number
+        try:
+            self._read_lines(mark)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise SourceError(
+                    f"The disk of {self._folder} is full at {self._staged.offset:,} bytes of {self._path}: make room "
+                    "(about as much as the export takes unpacked) and run the same command again, it goes on there."
+                ) from None
+            raise SourceError(f"The export {self._path} cannot be staged: {error.strerror or error}.") from None
+
+    def _read_lines(self, mark: Path) -> None:
+        total = self._path.stat().st_size
+        buffers: dict[str, bytearray] = {}
+        buffered = 0
+        with self._path.open("rb") as raw:
+            for block in self._blocks(raw):
+                for line in block:
+                    part, text = self._sorted_line(line)
+                    self._staged.offset += len(line) + 1
+                    if text:
+                        buffers.setdefault(part, bytearray()).extend(text)
+                        buffered += len(text)
+                if buffered > BUFFERED_BYTES:
+                    self._flush(buffers, mark)
+                    buffered = 0
+                self._progress(raw.tell(), total)
+        self._staged.done = True
+        self._flush(buffers, mark)
+
+    def _blocks(self, raw: IO[bytes]) -> Iterator[list[bytes]]:
+        """Whole lines from the kept mark on, block by block. Raises SourceError where the file is cut off."""
+        compressed = raw.read(2) == GZIP_MAGIC
+        raw.seek(0)
+        reader: IO[bytes] = gzip.GzipFile(fileobj=raw) if compressed else raw  # type: ignore[assignment]
+        rest = b""
+        position = self._staged.offset
+        try:
+            if compressed:
+                _skip(reader, position)
+            else:
+                raw.seek(position)
+            while block := reader.read(BLOCK):
+                *lines, rest = (rest + block).split(b"\n")
+                whole, carried = _joined(lines)
+                rest = carried + rest
+                yield whole
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise self._cut_off(f"its compressed data end early ({error})") from None
+        if rest:
+            raise self._cut_off(f"its last line is not whole: {rest[-60:].decode(errors='replace')!r}")
+
+    def _cut_off(self, why: str) -> SourceError:
+        return SourceError(
+            f"The export {self._path} is cut off: {why}. Copy or export it again and run the same command: "
+            f"it goes on after {self._staged.offset:,} bytes."
+        )
+
+    def _flush(self, buffers: dict[str, bytearray], mark: Path) -> None:
+        staged = self._staged
+        for part, text in buffers.items():
+            with (self._folder / f"{part}.part").open("ab") as file:
+                file.write(text)
+            staged.sizes[part] = staged.sizes.get(part, 0) + len(text)
+        buffers.clear()
+        partial = mark.with_suffix(".partial")
+        partial.write_text(json.dumps({name: getattr(staged, name) for name in Staged.__dataclass_fields__}))
+        partial.replace(mark)
+
+    def _sorted_line(self, line: bytes) -> tuple[str, bytes]:
+        """(part, the line as it is staged); an empty line where it is not wanted."""
+        staged = self._staged
+        if line.startswith(b"#") or not line or line.startswith((b"CREATE ", b"create ")):
+            self._read_context(line)
+            return "", b""
+        if not self._right_context():
+            staged.other_lines += 1
+            return "", b""
+        head, _, time_text = line.rpartition(b" ")
+        split = head.find(b'="')
+        split = head.rfind(b"=") if split < 0 else split
+        prefix, value = head[: split + 1], head[split + 1 :]
+        if split < 0 or not value or _DIGITS.match(time_text) is None or BREAK in value:
+            staged.odd_lines += 1
+            return "", b""
+        number = self._prefixes.get(prefix, -1)
+        if number == -1:
+            number = self._prefixes[prefix] = self._new_prefix(prefix)
+        if number is None:
+            name = prefix.decode(errors="replace").rpartition(" ")[2].removesuffix("=")
+            staged.left_out[name] = staged.left_out.get(name, 0) + 1
+            return "", b""
+        time_ns = int(time_text)
+        staged.first_ns = min(staged.first_ns or time_ns, time_ns)
+        staged.last_ns = max(staged.last_ns, time_ns)
+        return str(time_ns // PART), b"%d %b %b\n" % (number, time_text, value.replace(b"\n", BREAK))
+
+    def _new_prefix(self, prefix: bytes) -> int | None:
+        """The number of a new `series field=`; None where the field is not wanted."""
+        found = read_prefix(prefix)
+        if not self._layout.wants_field(found.measurement, found.field):
+            return None
+        if found.field == "state" and found.measurement not in UNITS and found.measurement not in self._staged.defaults:
+            self._staged.defaults.append(found.measurement)
+        self._staged.prefixes.append(prefix.decode("utf-8", "surrogateescape"))
+        return len(self._staged.prefixes) - 1
+
+    def _read_context(self, line: bytes) -> None:
+        found = _CONTEXT.match(line.strip())
+        if found is None:
+            return
+        name = found[2].decode(errors="replace").strip()
+        if found[1] == b"DATABASE":
+            self._staged.database, self._staged.policy = name, ""
+        else:
+            self._staged.policy = name
+            both = f"{self._staged.database}.{name}"
+            if both not in self._staged.databases:
+                self._staged.databases.append(both)
+                self._choose(both)
+
+    def _choose(self, found: str) -> None:
+        """The first database and policy of the file is the one, unless another is asked for."""
+        database, _, policy = found.partition(".")
+        if (self._database or database) != database or (self._policy or policy) != policy:
+            return
+        self._database, self._policy = database, policy
+
+    def _right_context(self) -> bool:
+        staged = self._staged
+        if not staged.database:  # `-lponly` writes no context
+            return not self._database
+        return (staged.database, staged.policy) == (self._database, self._policy)
+
+    def _check_layout(self) -> None:
+        staged = self._staged
+        if not self._parsed:
+            there = ", ".join(staged.databases) or "none"
+            raise SourceError(
+                f"The export {self._path} holds nothing of database {self._database or '(any)'} "
+                f"that could be a state; databases and policies in it: {there}."
+            )
+        if self._layout.mapping.rules:
+            return
+        if not any({"domain", "entity_id"} <= one.tags.keys() for one in self._parsed):
+            raise SourceError(
+                f"The export {self._path} is not Home Assistant's: none of its {len(self._parsed)} series has the "
+                "tags domain and entity_id. Describe it in a file for --mapping."
+            )
+
+    def left_out(self) -> dict[str, str]:
+        staged = self._staged
+        found = {
+            f"field {name} ({count:,} values)": "an attribute that is not on the list of those kept"
+            for name, count in sorted(staged.left_out.items())
+        }
+        if staged.other_lines:
+            found[f"{staged.other_lines:,} values"] = f"{OTHER_DATABASE}; in the file: {', '.join(staged.databases)}"
+        if staged.odd_lines:
+            found[f"{staged.odd_lines:,} lines"] = NOT_A_VALUE
+        return found
+
+    def clean_up(self) -> None:
+        """Remove the part files: the import is done."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # read -----------------------------------------------------------------------------------------------
+
+    async def span(self) -> tuple[int, int] | None:
+        staged = self._staged
+        return (staged.first_ns, staged.last_ns) if staged.sizes else None
+
+    async def slices(self, start_ns: int, stop_ns: int) -> AsyncIterator[Slice]:
+        parts = sorted(int(part) for part in self._staged.sizes)
+        begin = start_ns
+        for part in parts:
+            if (part + 1) * PART <= start_ns or part * PART >= stop_ns:
+                continue
+            end = min((part + 1) * PART, stop_ns)
+            found = self._put_together(part, begin, end)
+            yield found
+            begin = end
+        if begin < stop_ns:
+            yield Slice(begin, stop_ns, [])
+
+    def _put_together(self, part: int, start_ns: int, stop_ns: int) -> Slice:
+        """The points of a part: values of one series and time together, later ones in place of earlier ones."""
+        points: dict[tuple[bytes, int], dict[str, Any]] = {}
+        texts: dict[bytes, Any] = {}
+        with (self._folder / f"{part}.part").open("rb") as file:
+            for line in file:
+                number, time_text, value = line[:-1].split(b" ", 2)
+                prefix = self._parsed[int(number)]
+                known = texts.get(value)
+                if known is None:
+                    known = texts[value] = read_value(value.replace(BREAK, b"\n"))
+                points.setdefault((prefix.series, int(time_text)), {})[prefix.field] = known
+        tags = {one.series: one for one in self._parsed}
+        found = Slice(start_ns, stop_ns, [])
+        for (series, time_ns), fields in points.items():
+            if start_ns <= time_ns < stop_ns:
+                self._take(tags[series], time_ns, fields, found)
+        found.readings.sort(key=lambda reading: reading.time_ns)
+        return found
+
+    def _take(self, prefix: Prefix, time_ns: int, fields: dict[str, Any], found: Slice) -> None:
+        plan = self._plans.get(prefix.series)
+        if plan is None:
+            plan = self._plans[prefix.series] = self._layout.plan(prefix.measurement, prefix.tags)
+        if isinstance(plan, str):
+            found.skipped.add(series_text(prefix.measurement, prefix.tags), plan, time_ns)
+            return
+        reading = plan.columns(list(fields)).reading(time_ns, list(fields.values()))
+        if reading is None:
+            found.skipped.add(series_text(prefix.measurement, prefix.tags), NO_STATE, time_ns)
+        else:
+            found.readings.append(reading)
+
+
+def _joined(lines: list[bytes]) -> tuple[list[bytes], bytes]:
+    """Lines whose string goes on after a line break put together; and the begin of one that does not end here."""
+    whole: list[bytes] = []
+    pending = b""
+    for line in lines:
+        if pending:
+            line = pending + b"\n" + line
+            pending = b""
+        if b'="' in line and not is_whole(line):
+            pending = line
+        else:
+            whole.append(line)
+    return whole, pending + b"\n" if pending else b""
+
+
+def _skip(reader: IO[bytes], count: int) -> None:
+    while count > 0:
+        block = reader.read(min(count, BLOCK))
+        if not block:
+            return
+        count -= len(block)
+
+
+__all__ = ["InfluxDB1Export", "Reading", "Skipped", "io"]

@@ -1,0 +1,315 @@
+"""A running InfluxDB 1.x as a source: InfluxQL over HTTP, answers in chunks, one span of time after the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from operations.imports.layout import NO_STATE, STATE_FIELDS, Layout, SeriesPlan
+from operations.imports.reading import SECOND, Pace, Reading, Skipped, Slice, SourceError
+from operations.imports.units import UNITS
+
+CHUNK_ROWS = 5_000
+SILENCE_SECONDS = 120.0
+RETRIES = 5
+
+
+def quoted(name: str) -> str:
+    """An identifier of InfluxQL."""
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def literal(text: str) -> str:
+    """A string of InfluxQL."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@dataclass(slots=True)
+class MeasurementFields:
+    """The fields of a measurement that are read, and those that are not."""
+
+    read: list[str]
+    unread: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server1x:
+    """Where an InfluxDB 1.x is. `retention_policy` "" is the database's default one."""
+
+    url: str
+    database: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+    retention_policy: str = ""
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SourceError(f"{self.url!r} is not an address such as http://homeassistant.local:8086")
+
+
+class TooMany(Exception):
+    """A slice holds more readings than are wanted in memory."""
+
+
+class InfluxDB1Server:
+    """The source of `hearthflux import influxdb1 --url`. Use as an async context manager."""
+
+    def __init__(self, server: Server1x, layout: Layout, *, pace: Pace | None = None) -> None:
+        self._server = server
+        self._layout = layout
+        self._pace = pace or Pace()
+        self._session: aiohttp.ClientSession | None = None
+        self._policy = server.retention_policy
+        self._policies: list[str] = []
+        self._fields: dict[str, MeasurementFields] = {}
+        self._plans: dict[tuple[str, tuple[tuple[str, str], ...]], SeriesPlan | str] = {}
+
+    @property
+    def name(self) -> str:
+        return f"InfluxDB 1.x at {self._server.url}, database {self._server.database}, policy {self._policy}"
+
+    @property
+    def identity(self) -> str:
+        return f"influxdb1 {self._server.url.rstrip('/')} {self._server.database} {self._policy}"
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=SILENCE_SECONDS)
+        self._session = aiohttp.ClientSession(timeout=timeout)
+        try:
+            await self._look()
+        except BaseException:
+            await self._session.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    # ask ------------------------------------------------------------------------------------------------
+
+    async def _documents(self, query: str) -> AsyncIterator[dict[str, Any]]:
+        """The answer's documents as they come. Raises SourceError."""
+        server = self._server
+        assert self._session is not None
+        auth = aiohttp.BasicAuth(server.username, server.password, "utf-8") if server.username else None
+        parameters = {"db": server.database, "epoch": "ns", "chunked": "true", "chunk_size": str(CHUNK_ROWS)}
+        try:
+            async with self._session.post(
+                f"{server.url.rstrip('/')}/query", params=parameters, data={"q": query}, auth=auth
+            ) as answer:
+                if answer.status != 200:
+                    raise self._refused(answer.status, await answer.text(errors="replace"))
+                rest = b""
+                async for part in answer.content.iter_any():
+                    *lines, rest = (rest + part).split(b"\n") if b"\n" in part else ([], rest + part)
+                    for line in _flat(lines):
+                        yield self._document(line)
+                if rest.strip():
+                    yield self._document(rest)
+        except aiohttp.ClientConnectorError as error:
+            raise SourceError(f"No InfluxDB answers at {server.url}: {error.os_error or error}.") from None
+        except (TimeoutError, aiohttp.ClientError) as error:
+            said = str(error) or type(error).__name__
+            raise Interrupted(f"InfluxDB at {server.url} broke off its answer: {said}.") from None
+
+    def _document(self, line: bytes) -> dict[str, Any]:
+        try:
+            document = json.loads(line)
+        except ValueError:
+            raise Interrupted(f"InfluxDB at {self._server.url} sent an answer that is cut off.") from None
+        if not isinstance(document, dict):
+            raise SourceError(f"What answers at {self._server.url} is no InfluxDB 1.x.")
+        errors = [document.get("error"), *(one.get("error") for one in document.get("results", ()))]
+        for error in errors:
+            if error:
+                raise self._refused(200, str(error))
+        return document
+
+    def _refused(self, status: int, text: str) -> SourceError:
+        server = self._server
+        try:
+            text = str(json.loads(text).get("error") or json.loads(text).get("message") or text)
+        except (ValueError, AttributeError):
+            pass
+        if status in (401, 403):
+            return SourceError(
+                f"InfluxDB at {server.url} refuses user {server.username!r}: {text[:200]}; "
+                "give --username, and the password in INFLUXDB1_PASSWORD."
+            )
+        if "database not found" in text:
+            return SourceError(f"InfluxDB at {server.url} has no database {server.database!r}: {text[:200]}.")
+        if status == 404:
+            return SourceError(f"What answers at {server.url} is no InfluxDB 1.x: it knows no /query.")
+        return SourceError(f"InfluxDB at {server.url} answered {status}: {text[:300]}")
+
+    async def _series(self, query: str) -> list[dict[str, Any]]:
+        found = []
+        async for document in self._documents(query):
+            for result in document.get("results", ()):
+                found += result.get("series", ())
+        return found
+
+    # look -----------------------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Which policy, which measurements, which fields; and whether this is Home Assistant's at all."""
+        server = self._server
+        policies = await self._series(f"SHOW RETENTION POLICIES ON {quoted(server.database)}")
+        rows = [dict(zip(one["columns"], row, strict=True)) for one in policies for row in one.get("values", ())]
+        self._policies = [str(row["name"]) for row in rows]
+        if not rows:
+            known = [row[0] for one in await self._series("SHOW DATABASES") for row in one.get("values", ())]
+            raise SourceError(
+                f"InfluxDB at {server.url} has no database {server.database!r}; it has {', '.join(known) or 'none'}."
+            )
+        self._policy = server.retention_policy or next(str(row["name"]) for row in rows if row["default"])
+        if self._policy not in self._policies:
+            raise SourceError(
+                f"Database {server.database} has no retention policy {self._policy!r}; "
+                f"it has {', '.join(self._policies)}."
+            )
+        source = f"{quoted(server.database)}.{quoted(self._policy)}"
+        fields = await self._series(f"SHOW FIELD KEYS ON {quoted(server.database)} FROM {source}./.*/")
+        for one in fields:
+            names = [str(row[0]) for row in one["values"]]
+            measurement = str(one["name"])
+            if "state" in names and measurement not in UNITS:
+                self._layout.defaults.add(measurement)
+            read = [name for name in names if self._layout.wants_field(measurement, name)]
+            self._fields[measurement] = MeasurementFields(read, [name for name in names if name not in read])
+        if self._fields:
+            await self._check_layout()
+
+    async def _check_layout(self) -> None:
+        if self._layout.mapping.rules:
+            return
+        keys = await self._series(f"SHOW TAG KEYS ON {quoted(self._server.database)}")
+        if not any({"domain", "entity_id"} <= {row[0] for row in one["values"]} for one in keys):
+            shown = ", ".join(sorted(self._fields)[:5])
+            raise SourceError(
+                f"Database {self._server.database} is not Home Assistant's: none of its {len(self._fields)} "
+                f"measurements ({shown}) has the tags domain and entity_id. Describe it in a file for --mapping."
+            )
+
+    def left_out(self) -> dict[str, str]:
+        found = {}
+        for measurement, fields in self._fields.items():
+            if fields.unread:
+                found[f"{measurement}: {', '.join(fields.unread)}"] = "attributes that are not on the list of those kept"
+        for policy in self._policies:
+            if policy != self._policy:
+                found[f"retention policy {policy}"] = "another policy than the one asked for (--retention-policy)"
+        return found
+
+    def _source(self, measurement: str) -> str:
+        return f"{quoted(self._server.database)}.{quoted(self._policy)}.{quoted(measurement)}"
+
+    async def span(self) -> tuple[int, int] | None:
+        times: list[int] = []
+        for measurement, fields in self._fields.items():
+            if not fields.read:
+                continue
+            chosen = ", ".join(map(quoted, fields.read))
+            for order in ("ASC", "DESC"):
+                query = f"SELECT {chosen} FROM {self._source(measurement)} ORDER BY time {order} LIMIT 1"
+                times += [row[0] for one in await self._series(query) for row in one.get("values", ())]
+        return (min(times), max(times)) if times else None
+
+    # read -----------------------------------------------------------------------------------------------
+
+    async def slices(self, start_ns: int, stop_ns: int) -> AsyncIterator[Slice]:
+        pace = self._pace
+        failures = 0
+        while start_ns < stop_ns:
+            stop = pace.next(start_ns, stop_ns)
+            try:
+                found = await self._slice(start_ns, stop)
+            except TooMany:
+                continue
+            except Interrupted as error:
+                failures += 1
+                if failures > RETRIES:
+                    raise SourceError(str(error)) from None
+                continue
+            failures = 0
+            pace.saw(len(found.readings))
+            yield found
+            start_ns = stop
+
+    async def _slice(self, start_ns: int, stop_ns: int) -> Slice:
+        found = Slice(start_ns, stop_ns, [])
+        statements = [
+            f"SELECT {', '.join(map(quoted, fields.read))} FROM {self._source(measurement)}"
+            f" WHERE time >= {start_ns} AND time < {stop_ns} GROUP BY *"
+            for measurement, fields in self._fields.items()
+            if fields.read
+        ]
+        if not statements:
+            return found
+        most = self._pace.most
+        documents = self._documents("; ".join(statements))
+        try:
+            async for document in documents:
+                for result in document.get("results", ()):
+                    for series in result.get("series", ()):
+                        self._take(series, found)
+                if len(found.readings) > most and self._pace.too_many():
+                    raise TooMany
+        finally:
+            await documents.aclose()  # type: ignore[attr-defined]
+        found.readings.sort(key=_by_time)
+        return found
+
+    def _take(self, series: Mapping[str, Any], found: Slice) -> None:
+        measurement = series["name"]
+        tags = {name: value for name, value in series.get("tags", {}).items() if value != ""}
+        key = (measurement, tuple(tags.items()))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._layout.plan(measurement, tags)
+        rows = series["values"]
+        if isinstance(plan, str):
+            count_skipped(found.skipped, series_text(measurement, tags), plan, (row[0] for row in rows))
+            return
+        read = plan.columns(series["columns"]).reading
+        readings = found.readings
+        for row in rows:
+            reading = read(row[0], row)
+            if reading is None:
+                found.skipped.add(series_text(measurement, tags), NO_STATE, row[0])
+            else:
+                readings.append(reading)
+
+
+class Interrupted(SourceError):
+    """An answer that broke off: asking again may help."""
+
+
+def _flat(lines: Any) -> Iterator[bytes]:
+    for line in lines:
+        if isinstance(line, bytes) and line.strip():
+            yield line
+
+
+def _by_time(reading: Reading) -> int:
+    return reading.time_ns
+
+
+def series_text(measurement: str, tags: Mapping[str, str]) -> str:
+    """A series as the report shows it."""
+    return ",".join([measurement, *(f"{name}={value}" for name, value in tags.items())])
+
+
+def count_skipped(skipped: Skipped, what: str, reason: str, times: Iterator[int]) -> None:
+    for time_ns in times:
+        skipped.add(what, reason, time_ns)
+
+
+__all__ = ["SECOND", "STATE_FIELDS", "InfluxDB1Server", "Server1x"]

@@ -1,0 +1,64 @@
+"""Line protocol as `influx_inspect export` writes it, read back: one value a line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+_BARE_SPACE = re.compile(rb"(?<!\\) ")
+_BARE_COMMA = re.compile(r"(?<!\\),")
+_BARE_EQUALS = re.compile(r"(?<!\\)=")
+_ESCAPED_KEY = re.compile(r"\\([,= ])")
+_ESCAPED_STRING = re.compile(r'\\(["\\])')
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """`series field=` of a line. `series` is the bytes before the space: measurement and tags as they stand there."""
+
+    series: bytes
+    measurement: str
+    tags: dict[str, str]
+    field: str
+
+
+def read_prefix(prefix: bytes) -> Prefix:
+    """The series and the field of `measurement,tag=value field=`."""
+    found = _BARE_SPACE.search(prefix)
+    at = found.start() if found else 0
+    series, name = prefix[:at], prefix[at + 1 :].removesuffix(b"=")
+    text = series.decode(errors="replace")
+    measurement, *parts = _BARE_COMMA.split(text)
+    tags = {}
+    for part in parts:
+        pair = _BARE_EQUALS.split(part, maxsplit=1)
+        if len(pair) == 2:
+            tags[_plain(pair[0])] = _plain(pair[1])
+    return Prefix(series, _plain(measurement), tags, _plain(name.decode(errors="replace")))
+
+
+def _plain(text: str) -> str:
+    return _ESCAPED_KEY.sub(r"\1", text)
+
+
+def read_value(text: bytes) -> Any:
+    """A float, an integer, a boolean or a string; None for what is none of them."""
+    if text.startswith(b'"'):
+        return _ESCAPED_STRING.sub(r"\1", text[1:-1].decode(errors="replace"))
+    if text in (b"true", b"false"):
+        return text == b"true"
+    try:
+        return int(text[:-1]) if text.endswith(b"i") else float(text)
+    except ValueError:
+        return None
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether a line with a string value ends after it: `... field="text" 1434055562000000000`."""
+    head, _, time = line.rpartition(b" ")
+    if not head.endswith(b'"') or not time.lstrip(b"-").isdigit():
+        return False
+    text = head[head.find(b'="') + 2 : -1]
+    # An odd number of backslashes before the last quote: it is part of the text.
+    return (len(text) - len(text.rstrip(b"\\"))) % 2 == 0

@@ -1,0 +1,72 @@
+"""How far an import came: written whole or not at all, so that a killed import goes on where it was."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import IO, Any
+
+from operations import paths
+from operations.errors import UserError
+
+FORMAT = 1
+
+
+def folder_for(identity: str, target: str) -> Path:
+    """The folder of this import: `.local/import/<what>-<hash>`."""
+    short = re.sub(r"[^a-z0-9]+", "-", identity.lower())[:24].strip("-")
+    digest = hashlib.sha256(f"{identity}\n{target}".encode()).hexdigest()[:12]
+    return paths.local("import") / f"{short}-{digest}"
+
+
+def write_whole(path: Path, content: Any) -> None:
+    """Replace a JSON file so that it is at no moment half there, also if the machine loses its power."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+class Position:
+    """The kept position of one import. One process at a time: the second is refused."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._path = folder / "position.json"
+        self._lock: IO[str] | None = None
+
+    def open(self) -> dict[str, Any] | None:
+        """Take the lock; what was kept, or None. Raises UserError."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.folder / "lock").open("w")
+        except OSError as error:
+            raise UserError(f"The import's folder {self.folder} cannot be made: {error.strerror}.") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError("This import runs already in another process: wait for it, or stop it first.") from None
+        try:
+            kept = json.loads(self._path.read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise UserError(f"{self._path} is damaged: remove {self.folder} to begin this import anew.") from None
+        if not isinstance(kept, dict) or kept.get("format") != FORMAT:
+            raise UserError(f"{self._path} is of another version: remove {self.folder} to begin this import anew.")
+        return kept
+
+    def keep(self, content: dict[str, Any]) -> None:
+        """Raises OSError where the disk refuses."""
+        write_whole(self._path, {"format": FORMAT, **content})
+
+    def close(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None

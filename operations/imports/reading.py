@@ -1,0 +1,126 @@
+"""What every source gives: readings in order of time, and a count of what could not be made one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+SECOND = 1_000_000_000
+DAY = 86_400 * SECOND
+
+
+class Reading(NamedTuple):
+    """One state of an entity. `attributes` is the same object as long as they are the same, which saves work.
+
+    `changed_ns`: since when the state is what it is; None: since it first differed from the one before.
+    `series` is where the source keeps it, for the report.
+    """
+
+    time_ns: int
+    entity_id: str
+    state: str
+    attributes: Mapping[str, Any]
+    changed_ns: int | None
+    series: str
+
+
+@dataclass(slots=True)
+class Count:
+    """How many, and when the first and the last was; times in nanoseconds, 0 where a thing has none."""
+
+    count: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+
+    def add(self, time_ns: int, count: int = 1) -> None:
+        if time_ns:
+            self.first_ns = min(self.first_ns or time_ns, time_ns)
+            self.last_ns = max(self.last_ns, time_ns)
+        self.count += count
+
+    def merge(self, other: Count) -> None:
+        if other.first_ns:
+            self.first_ns = min(self.first_ns or other.first_ns, other.first_ns)
+        self.last_ns = max(self.last_ns, other.last_ns)
+        self.count += other.count
+
+
+class Skipped(dict[tuple[str, str], Count]):
+    """What was left out and why: (what, reason) -> count. Nothing is left out without standing here."""
+
+    def add(self, what: str, reason: str, time_ns: int = 0, count: int = 1) -> None:
+        found = self.get((what, reason))
+        if found is None:
+            found = self[what, reason] = Count()
+        found.add(time_ns, count)
+
+    def merge(self, other: Skipped) -> None:
+        for key, count in other.items():
+            self.setdefault(key, Count()).merge(count)
+
+
+@dataclass(slots=True)
+class Slice:
+    """All readings of [start_ns, stop_ns), in order of time."""
+
+    start_ns: int
+    stop_ns: int
+    readings: list[Reading]
+    skipped: Skipped = field(default_factory=Skipped)
+
+
+class SourceError(Exception):
+    """The source can't be read: one sentence that says what is wrong and what would be right."""
+
+
+class Source(Protocol):
+    """Where a history comes from. Used as an async context manager; raises SourceError."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def identity(self) -> str:
+        """The same for the same history, so that an import finds its position again."""
+
+    async def span(self) -> tuple[int, int] | None:
+        """(first, last) time in it; None where it holds nothing."""
+
+    def slices(self, start_ns: int, stop_ns: int) -> AsyncIterator[Slice]:
+        """Everything in [start_ns, stop_ns) in slices that follow each other without a gap."""
+
+    def left_out(self) -> dict[str, str]:
+        """What is never read, and why."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How wide the next slice is, so that it holds about `wanted` readings whatever the density."""
+
+    width_ns: int = DAY
+    wanted: int = 20_000
+    narrowest_ns: int = 60 * SECOND
+    widest_ns: int = 64 * DAY
+
+    @property
+    def most(self) -> int:
+        """A slice with more readings is given up and read in parts."""
+        return 4 * self.wanted
+
+    def next(self, start_ns: int, stop_ns: int) -> int:
+        return min(start_ns + self.width_ns, stop_ns)
+
+    def too_many(self) -> bool:
+        """Narrower, if it can be; False where the slice has to be taken as it is."""
+        if self.width_ns <= self.narrowest_ns:
+            return False
+        self.width_ns = max(self.width_ns // 4, self.narrowest_ns)
+        return True
+
+    def saw(self, count: int) -> None:
+        if count < self.wanted // 2:
+            self.width_ns = min(self.width_ns * 2, self.widest_ns)
+        elif count > 2 * self.wanted:
+            self.width_ns = max(self.width_ns // 2, self.narrowest_ns)

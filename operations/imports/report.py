@@ -1,0 +1,200 @@
+"""What an import found and did: kept beside the position, printed for people, given as JSON to programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from operations.imports.reading import SECOND, Count, Skipped
+
+SHOWN_LINES = 25
+
+
+def moment(time_ns: int) -> str:
+    """A time for people and JSON, to the second; times no calendar has are shown as they are."""
+    try:
+        return datetime.fromtimestamp(time_ns // SECOND, UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return f"{time_ns} ns"
+
+
+@dataclass(slots=True)
+class EntityReport:
+    """An entity's share: how many readings, when, from which series, its unit and class."""
+
+    readings: Count = field(default_factory=Count)
+    series: list[str] = field(default_factory=list)
+    unit: str = ""
+    device_class: str = ""
+    friendly_name: str = ""
+
+    def as_list(self) -> list[Any]:
+        seen = self.readings
+        return [seen.count, seen.first_ns, seen.last_ns, self.series, self.unit, self.device_class, self.friendly_name]
+
+    @classmethod
+    def from_list(cls, kept: list[Any]) -> EntityReport:
+        return cls(Count(*kept[:3]), *kept[3:])
+
+
+@dataclass(slots=True)
+class Report:
+    """Counts of one import over all its runs. `written`, `rows` and `statistics` are what this import wrote."""
+
+    source: str = ""
+    dry_run: bool = False
+    finished: bool = False
+    readings: Count = field(default_factory=Count)
+    raw_from_ns: int = 0
+    written: int = 0
+    already_there: int = 0
+    summed_up: int = 0
+    rows: dict[str, int] = field(default_factory=lambda: {"hourly": 0, "daily": 0})
+    rows_already_there: int = 0
+    statistics: dict[str, int] = field(default_factory=lambda: {"hourly": 0, "daily": 0})
+    backfilled: dict[str, int] = field(default_factory=dict)
+    skipped: Skipped = field(default_factory=Skipped)
+    left_out: dict[str, str] = field(default_factory=dict)
+    entities: dict[str, EntityReport] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    # keep and take up again ---------------------------------------------------------------------------------
+
+    def kept(self) -> dict[str, Any]:
+        """Everything, as JSON takes it, for the next run."""
+        return {
+            "readings": [self.readings.count, self.readings.first_ns, self.readings.last_ns],
+            "written": self.written,
+            "already_there": self.already_there,
+            "summed_up": self.summed_up,
+            "rows": self.rows,
+            "rows_already_there": self.rows_already_there,
+            "statistics": self.statistics,
+            "skipped": [[*key, one.count, one.first_ns, one.last_ns] for key, one in self.skipped.items()],
+            "entities": {entity: one.as_list() for entity, one in self.entities.items()},
+            "seconds": self.seconds,
+        }
+
+    def take_up(self, kept: Mapping[str, Any]) -> None:
+        self.readings = Count(*kept["readings"])
+        for name in ("written", "already_there", "summed_up", "rows_already_there", "seconds"):
+            setattr(self, name, kept[name])
+        self.rows, self.statistics = dict(kept["rows"]), dict(kept["statistics"])
+        self.skipped = Skipped({(what, reason): Count(*count) for what, reason, *count in kept["skipped"]})
+        self.entities = {entity: EntityReport.from_list(one) for entity, one in kept["entities"].items()}
+
+    # show ---------------------------------------------------------------------------------------------------
+
+    def likely_renames(self) -> list[tuple[str, str]]:
+        """(earlier, later) entities of one name and unit of which one began when the other had ended."""
+        by_name: dict[tuple[str, str, str], list[tuple[int, int, str]]] = {}
+        for entity, one in self.entities.items():
+            if one.friendly_name and one.readings.first_ns:
+                key = (entity.partition(".")[0], one.friendly_name, one.unit)
+                by_name.setdefault(key, []).append((one.readings.first_ns, one.readings.last_ns, entity))
+        found = []
+        for group in by_name.values():
+            group.sort()
+            for (_, last, earlier), (first, _, later) in zip(group, group[1:], strict=False):
+                if last <= first:
+                    found.append((earlier, later))
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "dry_run": self.dry_run,
+            "finished": self.finished,
+            "readings": self.readings.count,
+            "from": moment(self.readings.first_ns) if self.readings.count else None,
+            "to": moment(self.readings.last_ns) if self.readings.count else None,
+            "raw_from": moment(self.raw_from_ns) if self.raw_from_ns > 0 else None,
+            "events": {"written": self.written, "already_there": self.already_there, "summed_up": self.summed_up},
+            "rows": {**self.rows, "already_there": self.rows_already_there},
+            "statistics_rows": self.statistics,
+            "backfilled": self.backfilled,
+            "entities": [
+                {
+                    "entity_id": entity,
+                    "readings": one.readings.count,
+                    "from": moment(one.readings.first_ns),
+                    "to": moment(one.readings.last_ns),
+                    "series": one.series,
+                    "unit_of_measurement": one.unit,
+                    "device_class": one.device_class,
+                }
+                for entity, one in sorted(self.entities.items())
+            ],
+            "skipped": [
+                {
+                    "what": what,
+                    "reason": reason,
+                    "count": one.count,
+                    "from": moment(one.first_ns) if one.first_ns else None,
+                    "to": moment(one.last_ns) if one.last_ns else None,
+                }
+                for (what, reason), one in sorted(self.skipped.items())
+            ],
+            "left_out": [{"what": what, "reason": reason} for what, reason in sorted(self.left_out.items())],
+            "likely_renames": [{"earlier": one, "later": other} for one, other in self.likely_renames()],
+            "refused": self.refused,
+            "seconds": round(self.seconds, 2),
+        }
+
+    def text(self) -> str:
+        """For people: what there is, what maps to what, what does not and why."""
+        if not self.readings.count and not self.skipped and not any(self.statistics.values()):
+            return f"{self.source}: nothing in it."
+        lines = [f"{self.source}"]
+        if self.readings.count:
+            lines.append(
+                f"{self.readings.count:,} states of {len(self.entities):,} entities, "
+                f"from {moment(self.readings.first_ns)} to {moment(self.readings.last_ns)}"
+            )
+        would = "would be " if self.dry_run else ""
+        if self.raw_from_ns > 0 and self.summed_up:
+            lines.append(
+                f"{self.summed_up:,} of them are older than raw events are kept ({moment(self.raw_from_ns)}): "
+                f"they {'would become' if self.dry_run else 'became'} {self.rows['hourly']:,} hourly and "
+                f"{self.rows['daily']:,} daily rows"
+                + (f" ({self.rows_already_there:,} rows were there already)" if self.rows_already_there else "")
+            )
+        lines.append(f"{self.written:,} events {would}written, {self.already_there:,} were there already")
+        if any(self.statistics.values()):
+            lines.append(
+                f"{self.statistics['hourly']:,} hourly and {self.statistics['daily']:,} daily rows {would}written from "
+                "long-term statistics, apart from those of events"
+            )
+        if self.backfilled:
+            lines.append("summed up again: " + ", ".join(f"{n:,} {tier} rows" for tier, n in self.backfilled.items()))
+        lines += self._section("what maps to what", self._entity_lines())
+        lines += self._section("left out", [f"{what}: {reason}" for what, reason in sorted(self.left_out.items())])
+        lines += self._section(
+            "skipped",
+            [f"{one.count:,} of {what}: {reason}" for (what, reason), one in sorted(self.skipped.items())],
+        )
+        lines += self._section(
+            "renamed on the way? To join them, put them under [rename] in the mapping file",
+            [f'"{earlier}" = "{later}"' for earlier, later in self.likely_renames()],
+        )
+        lines += self._section("refused by the server", self.refused)
+        return "\n".join(lines)
+
+    def _entity_lines(self) -> list[str]:
+        return [
+            f"{', '.join(one.series)} -> {entity}"
+            + (f" [{one.unit}]" if one.unit else "")
+            + f"  {one.readings.count:,} from {moment(one.readings.first_ns)} to {moment(one.readings.last_ns)}"
+            for entity, one in sorted(self.entities.items())
+        ]
+
+    @staticmethod
+    def _section(title: str, lines: list[str]) -> list[str]:
+        if not lines:
+            return []
+        more = len(lines) - SHOWN_LINES
+        shown = [f"  {line}" for line in lines[:SHOWN_LINES]]
+        return ["", f"{title}:", *shown, *([f"  and {more:,} more: see --report"] if more > 0 else [])]
