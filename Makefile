@@ -10,7 +10,7 @@ TEST_WORKERS ?= 4
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help env tools demo test lint format preview lock bench-writer bench-provider bench-summaries clean
+.PHONY: help env tools test-servers demo test lint format preview lock bench-writer bench-provider bench-summaries clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,10 @@ format: env ## let ruff put the code in shape
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-test: tools lint ## everything, on the real influxd and the real pulumi
+test-servers: tools ## what only the tests need: InfluxDB 1.x and a Home Assistant (about 3 minutes, once)
+	@$(BIN)/python -m tools.test_servers
+
+test: test-servers lint ## everything, on the real influxd and the real pulumi
 	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 preview: tools ## the diff of every environment: what `pulumi up` would change
@@ -50,6 +53,8 @@ preview: tools ## the diff of every environment: what `pulumi up` would change
 lock: env ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --quiet --custom-compile-command "make lock" --output-file requirements.lock
+	@$(BIN)/uv pip compile tools/home_assistant/requirements.in --python-version 3.11 --generate-hashes --no-annotate \
+		--quiet --custom-compile-command "make lock" --output-file tools/home_assistant/requirements.lock
 
 bench-writer: tools ## the writer beside its peers
 	@$(BIN)/python -m benchmarks.writer

@@ -31,6 +31,9 @@ COMMANDS: dict[str, Command] = {
     "backfill": Command("operations.summary_commands:backfill", "Build the summaries of a span of time."),
     "repair": Command("operations.summary_commands:repair", "Find summaries that are missing or stale, and mend them."),
     "archive": Command("operations.archive_commands:app", "Keep days as Parquet before they expire; restore them."),
+    "import": Command(
+        "operations.import_commands:app", "Bring over earlier history from InfluxDB 1.x or Home Assistant's recorder."
+    ),
     "spool": Command("operations.spool_commands:app", "Look at the writer's spool, and deliver what it holds."),
     "dead-letters": Command(
         "operations.spool_commands:dead_letters_app", "List, show, export or replay events that the server refused."
@@ -50,6 +53,7 @@ EXPECTED_ERRORS = frozenset(
         "stacks.wrong_setting.WrongSetting",
         "influxdb_connection.errors.ServerProblem",
         "templates.render.TemplateProblem",
+        "operations.imports.reading.SourceError",
         "reader.periods.InvalidQuery",
     }
 )

@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import gzip
 import hashlib
-import io
 import json
 import re
 import shutil
@@ -25,9 +24,9 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from operations.imports.influxdb1_server import series_text
-from operations.imports.layout import NO_STATE, Layout, SeriesPlan
+from operations.imports.layout import NO_STATE, NOT_KEPT, Layout, SeriesPlan
 from operations.imports.line_protocol import Prefix, is_whole, read_prefix, read_value
-from operations.imports.reading import SECOND, Reading, Skipped, Slice, SourceError
+from operations.imports.reading import SECOND, Slice, SourceError
 from operations.imports.units import UNITS
 
 PART_SECONDS = 6 * 3600
@@ -205,7 +204,7 @@ class InfluxDB1Export:
     def _sorted_line(self, line: bytes) -> tuple[str, bytes]:
         """(part, the line as it is staged); an empty line where it is not wanted."""
         staged = self._staged
-        if line.startswith(b"#") or not line or line.startswith((b"CREATE ", b"create ")):
+        if line.startswith((b"#", b"CREATE ", b"create ")) or not line:
             self._read_context(line)
             return "", b""
         if not self._right_context():
@@ -285,10 +284,13 @@ class InfluxDB1Export:
 
     def left_out(self) -> dict[str, str]:
         staged = self._staged
-        found = {
-            f"field {name} ({count:,} values)": "an attribute that is not on the list of those kept"
-            for name, count in sorted(staged.left_out.items())
-        }
+        fields: dict[str, set[str]] = {}
+        for one in self._parsed:
+            if one.measurement in self._layout.used and one.field not in self._layout.used[one.measurement]:
+                fields.setdefault(one.measurement, set()).add(one.field)
+        found = {f"{measurement}: {', '.join(sorted(names))}": NOT_KEPT for measurement, names in fields.items()}
+        for name, count in staged.left_out.items():
+            found[f"field {name} ({count:,} values)"] = NOT_KEPT
         if staged.other_lines:
             found[f"{staged.other_lines:,} values"] = f"{OTHER_DATABASE}; in the file: {', '.join(staged.databases)}"
         if staged.odd_lines:
@@ -373,6 +375,3 @@ def _skip(reader: IO[bytes], count: int) -> None:
         if not block:
             return
         count -= len(block)
-
-
-__all__ = ["InfluxDB1Export", "Reading", "Skipped", "io"]

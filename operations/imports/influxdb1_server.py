@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,8 +11,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from operations.imports.layout import NO_STATE, STATE_FIELDS, Layout, SeriesPlan
-from operations.imports.reading import SECOND, Pace, Reading, Skipped, Slice, SourceError
+from operations.imports.layout import NO_STATE, NOT_KEPT, Layout, SeriesPlan
+from operations.imports.reading import Pace, Reading, Skipped, Slice, SourceError
 from operations.imports.units import UNITS
 
 CHUNK_ROWS = 5_000
@@ -31,10 +32,10 @@ def literal(text: str) -> str:
 
 @dataclass(slots=True)
 class MeasurementFields:
-    """The fields of a measurement that are read, and those that are not."""
+    """The fields of a measurement, and those of them that are read."""
 
+    all: list[str]
     read: list[str]
-    unread: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +109,10 @@ class InfluxDB1Server:
                     raise self._refused(answer.status, await answer.text(errors="replace"))
                 rest = b""
                 async for part in answer.content.iter_any():
-                    *lines, rest = (rest + part).split(b"\n") if b"\n" in part else ([], rest + part)
-                    for line in _flat(lines):
-                        yield self._document(line)
+                    *lines, rest = (rest + part).split(b"\n")
+                    for line in lines:
+                        if line.strip():
+                            yield self._document(line)
                 if rest.strip():
                     yield self._document(rest)
         except aiohttp.ClientConnectorError as error:
@@ -134,10 +136,8 @@ class InfluxDB1Server:
 
     def _refused(self, status: int, text: str) -> SourceError:
         server = self._server
-        try:
+        with contextlib.suppress(ValueError, AttributeError):
             text = str(json.loads(text).get("error") or json.loads(text).get("message") or text)
-        except (ValueError, AttributeError):
-            pass
         if status in (401, 403):
             return SourceError(
                 f"InfluxDB at {server.url} refuses user {server.username!r}: {text[:200]}; "
@@ -183,7 +183,7 @@ class InfluxDB1Server:
             if "state" in names and measurement not in UNITS:
                 self._layout.defaults.add(measurement)
             read = [name for name in names if self._layout.wants_field(measurement, name)]
-            self._fields[measurement] = MeasurementFields(read, [name for name in names if name not in read])
+            self._fields[measurement] = MeasurementFields(names, read)
         if self._fields:
             await self._check_layout()
 
@@ -201,8 +201,10 @@ class InfluxDB1Server:
     def left_out(self) -> dict[str, str]:
         found = {}
         for measurement, fields in self._fields.items():
-            if fields.unread:
-                found[f"{measurement}: {', '.join(fields.unread)}"] = "attributes that are not on the list of those kept"
+            used = self._layout.used.get(measurement)
+            unused = [name for name in fields.all if used is not None and name not in used]
+            if unused:
+                found[f"{measurement}: {', '.join(unused)}"] = NOT_KEPT
         for policy in self._policies:
             if policy != self._policy:
                 found[f"retention policy {policy}"] = "another policy than the one asked for (--retention-policy)"
@@ -292,12 +294,6 @@ class Interrupted(SourceError):
     """An answer that broke off: asking again may help."""
 
 
-def _flat(lines: Any) -> Iterator[bytes]:
-    for line in lines:
-        if isinstance(line, bytes) and line.strip():
-            yield line
-
-
 def _by_time(reading: Reading) -> int:
     return reading.time_ns
 
@@ -310,6 +306,3 @@ def series_text(measurement: str, tags: Mapping[str, str]) -> str:
 def count_skipped(skipped: Skipped, what: str, reason: str, times: Iterator[int]) -> None:
     for time_ns in times:
         skipped.add(what, reason, time_ns)
-
-
-__all__ = ["SECOND", "STATE_FIELDS", "InfluxDB1Server", "Server1x"]

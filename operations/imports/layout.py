@@ -31,6 +31,7 @@ REMEMBERED_ATTRIBUTES = 1_000
 NO_ENTITY = "no tags domain and entity_id, and no mapping for its measurement"
 NO_STATE = "neither a value nor a state in it"
 IGNORED = "ignored by the mapping file"
+NOT_KEPT = "attributes that are not on the list of those kept"
 NOT_WANTED = "not among --include, or among --exclude"
 
 
@@ -144,7 +145,11 @@ class SeriesReader:
 
 
 class Layout:
-    """Plans for series. `defaults` are the measurements that are no unit: they hold texts."""
+    """Plans for series.
+
+    `defaults` are the measurements that are no unit: they hold texts. `used`: the fields of each measurement that any
+    of its series wanted.
+    """
 
     def __init__(
         self,
@@ -159,6 +164,7 @@ class Layout:
         self._include = tuple(include)
         self._exclude = tuple(exclude)
         self.defaults: set[str] = set(mapping.default_measurements)
+        self.used: dict[str, set[str]] = {}
 
     def wants(self, entity_id: str) -> bool:
         if any(fnmatchcase(entity_id, one) for one in self._exclude):
@@ -177,8 +183,12 @@ class Layout:
         if rule is not None and rule.ignore:
             return IGNORED
         found = self._own(measurement, tags) if rule is None else self._mapped(rule, measurement, tags)
-        if isinstance(found, SeriesPlan) and not self.wants(found.entity_id):
-            return NOT_WANTED
+        if isinstance(found, SeriesPlan):
+            if not self.wants(found.entity_id):
+                return NOT_WANTED
+            used = self.used.setdefault(measurement, set())
+            used.update(found.state_fields)
+            used.update(name for fields in found.fields.values() for name in fields)
         return found
 
     def _own(self, measurement: str, tags: Mapping[str, str]) -> SeriesPlan | str:

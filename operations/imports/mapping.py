@@ -1,22 +1,22 @@
 """The mapping file: how measurements that Home Assistant did not write become entities, and which were renamed.
 
-    default_measurements = ["state"]        # measurements that are no unit
+default_measurements = ["state"]        # measurements that are no unit
 
-    [rename]                                # an entity's earlier id -> its present one
-    "sensor.old_name" = "sensor.new_name"
+[rename]                                # an entity's earlier id -> its present one
+"sensor.old_name" = "sensor.new_name"
 
-    [[measurement]]
-    match = "environment"                   # a measurement, or a glob; the first that fits counts
-    entity_id = "sensor.{room}_temperature" # tags in braces
-    state = ["temperature"]                 # the field that holds the state (the first that has a value)
-    unit_of_measurement = "°C"
-    device_class = "temperature"
-    friendly_name = "{room}"
-    attributes = { hum = "humidity" }       # field -> attribute
+[[measurement]]
+match = "environment"                   # a measurement, or a glob; the first that fits counts
+entity_id = "sensor.{room}_temperature" # tags in braces
+state = ["temperature"]                 # the field that holds the state (the first that has a value)
+unit_of_measurement = "°C"
+device_class = "temperature"
+friendly_name = "{room}"
+attributes = { hum = "humidity" }       # field -> attribute
 
-    [[measurement]]
-    match = "cpu*"
-    ignore = true
+[[measurement]]
+match = "cpu*"
+ignore = true
 """
 
 from __future__ import annotations
@@ -120,7 +120,9 @@ def read_mapping(path: Path | None) -> Mapping1x:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"The mapping {path} is not TOML: {error}.") from None
     if unknown := sorted(set(content) - {"default_measurements", "rename", "measurement"}):
-        raise UserError(f"{path}: {', '.join(unknown)} is not known; there are default_measurements, measurement, rename")
+        raise UserError(
+            f"{path}: {', '.join(unknown)} is not known; there are default_measurements, measurement, rename"
+        )
     rename = content.get("rename", {})
     if not isinstance(rename, dict) or not all(isinstance(one, str) and "." in one for one in rename.values()):
         raise UserError(f'{path}: rename: lines such as "sensor.old" = "sensor.new"')

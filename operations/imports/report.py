@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -98,7 +99,7 @@ class Report:
         found = []
         for group in by_name.values():
             group.sort()
-            for (_, last, earlier), (first, _, later) in zip(group, group[1:], strict=False):
+            for (_, last, earlier), (first, _, later) in itertools.pairwise(group):
                 if last <= first:
                     found.append((earlier, later))
         return found
