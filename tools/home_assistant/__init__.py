@@ -34,9 +34,9 @@ def ensure(say: Callable[[str], None]) -> str | None:
     say("installing Home Assistant for the tests (about 2 minutes and 700 MB, once)")
     shutil.rmtree(FOLDER, ignore_errors=True)
     subprocess.run([python, "-m", "venv", FOLDER], check=True, stdin=subprocess.DEVNULL)
-    command = [FOLDER / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [str(FOLDER / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run(
-        [*command, "--require-hashes", "-r", LOCK], stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [*command, "--require-hashes", "-r", str(LOCK)], stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
     if done.returncode:
         return f"Home Assistant could not be installed: {done.stderr.strip()[-600:]}"

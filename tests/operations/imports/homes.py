@@ -37,8 +37,9 @@ def a_home(start_ns: int, stop_ns: int, *, step: int = 600 * SECOND, seed: int =
     lamp = "off"
     for time_ns in range(start_ns, stop_ns, step):
 
-        def add(entity_id: str, state: str, at: int = time_ns, **attributes: Any) -> None:
-            states.append(State(at + rng.randrange(step // 2) // 1000 * 1000, entity_id, state, attributes))
+        def add(entity_id: str, state: str, begin: int = time_ns, /, **attributes: Any) -> None:
+            kept = {name: value for name, value in attributes.items() if value != ""}
+            states.append(State(begin + rng.randrange(step // 2) // 1000 * 1000, entity_id, state, kept))
 
         add(
             "sensor.kitchen_temperature",
@@ -51,7 +52,7 @@ def a_home(start_ns: int, stop_ns: int, *, step: int = 600 * SECOND, seed: int =
         )
         if rng.random() < 0.3:
             lamp = "on" if lamp == "off" else "off"
-            add("light.lamp", lamp, friendly_name="Lamp", **({"brightness": 128.0} if lamp == "on" else {}))
+            add("light.lamp", lamp, friendly_name="Lamp", brightness=128.0 if lamp == "on" else "")
         if rng.random() < 0.2:
             meter = 0.0 if rng.random() < 0.05 else meter + round(rng.random(), 3)
             add(

@@ -14,9 +14,10 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-from operations.influxd import HOST, free_port
+from operations.influxd import free_port
 from tools.influxdb1 import INSPECT, SERVER
 
+HOST = "127.0.0.1"
 CONFIGURATION = """
 reporting-disabled = true
 bind-address = "{host}:{rpc}"
@@ -97,8 +98,9 @@ class InfluxDB1:
 
     def export(self, database: str, target: Path, *, compress: bool = False) -> Path:
         """What `influx_inspect export` writes of a database."""
-        command = [INSPECT, "export", "-datadir", self.folder / "data", "-waldir", self.folder / "wal"]
-        command += ["-database", database, "-out", target, *(["-compress"] if compress else [])]
+        folders = ["-datadir", str(self.folder / "data"), "-waldir", str(self.folder / "wal")]
+        command = [str(INSPECT), "export", *folders, "-database", database, "-out", str(target)]
+        command += ["-compress"] if compress else []
         subprocess.run(command, check=True, capture_output=True)
         return target
 
