@@ -78,7 +78,7 @@ class Reading:
     async def newest(self, tier: str, now: datetime) -> datetime | None:
         chosen = self._tiers[tier]
         flux = render(
-            "monitoring/newest.flux.j2",
+            "monitoring/newest_window.flux.j2",
             bucket=chosen.bucket,
             measurement=chosen.measurement,
             start=now - (chosen.retention or timedelta(days=36_500)),
