@@ -110,12 +110,16 @@ def _class(kind: ResourceKind) -> str:
     for one in sorted(inputs, key=lambda one: not one.required):
         annotation = f"pulumi.Input[{_type(one, 'pulumi.Input')}]"
         lines.append(f"        {snake(one.name)}: {annotation}{'' if one.required else ' | None = None'},")
-    lines += ["        opts: pulumi.ResourceOptions | None = None,", "    ) -> None:", "        values = {"]
+    lines += [
+        "        opts: pulumi.ResourceOptions | None = None,",
+        "    ) -> None:",
+        "        given: dict[str, Any] = {",
+    ]
     lines += [f'            "{snake(one.name)}": {"None" if one.computed else snake(one.name)},' for one in kind.table]
     lines += [
         "        }",
         "        super().__init__(",
-        f'            "{kind.token}", resource_name, values, opts',
+        f'            "{kind.token}", resource_name, given, opts',
         "        )",
     ]
     for one in stored(kind.table):
@@ -139,7 +143,8 @@ def _lookup(kind: ResourceKind) -> str:
     parameters = "\n".join(f"    {snake(key)}: {{input}}," for key in keys)
     values = ", ".join(f'"{snake(key)}": {snake(key)}' for key in keys)
     by = " and ".join(f"`{snake(key)}`" for key in keys if key != "id")
-    sentence = f"Looks up one {kind.noun} on the server: by `id`, or by {by}."
+    either = "by `id`, or by " if "id" in keys else "by "
+    sentence = f"Looks up one {kind.noun} on the server: {either}{by}."
     plain, lifted = "str | None = None", "pulumi.Input[str] | None = None"
     return f'''@dataclass(frozen=True, slots=True, kw_only=True)
 class Get{name}Result:

@@ -62,9 +62,10 @@ def _function(kind: ResourceKind) -> dict[str, Any]:
     }
     told = [one for one in kind.table if not one.secret and one.name not in kind.only_declared]
     answer = {one.name: {key: value for key, value in _type(one).items() if key != "default"} for one in told}
+    either = "id or by " if "id" in kind.lookup_keys else ""
     others = " and ".join(name for name in kind.lookup_keys if name != "id")
     return {
-        "description": f"Looks up one {kind.noun} on the server, by id or by {others}. It never tells a secret.",
+        "description": f"Looks up one {kind.noun} on the server, by {either}{others}. It never tells a secret.",
         "inputs": {"type": "object", "properties": keys},
         "outputs": {
             "type": "object",

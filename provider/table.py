@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -41,6 +42,8 @@ class Property:
     `choices`: the values there are. `is_id`: an id as the server gives them. `default`: what leaving it out means.
     `fields`: what an object, or each object of an array, consists of; `type_name` names that type in the schema.
     `transient`: serves the check only; it is not stored, and a change of it is none.
+    `left_to_server`: leaving it out is no wish: the server decides, and what it decides is no change.
+    `same(before, after)`: whether a new value is no change.
     `items`: the kind of an array's or a map's members where they are not objects. A map's keys are the user's own.
     """
 
@@ -53,11 +56,13 @@ class Property:
     replaces: bool = False
     is_id: bool = False
     transient: bool = False
+    left_to_server: bool = False
     choices: tuple[str, ...] = ()
     default: str | int | bool | None = None
     fields: tuple[Property, ...] = ()
     type_name: str = ""
     items: Kind = "any"
+    same: Callable[[Any, Any], bool] = operator.eq
 
     @property
     def always(self) -> bool:
@@ -156,7 +161,9 @@ def diff(table: Table, old: Plain, new: Plain, ignored: frozenset[str]) -> dict[
         before, after = old.get(one.name), new.get(one.name)
         if one.kind in ("string", "array", "map"):  # the server shows an empty one as absent
             before, after = before or None, after or None
-        if one.name in ignored or (before == after and not is_unknown(after)):
+        if after is None and one.left_to_server:
+            continue
+        if one.name in ignored or (not is_unknown(after) and one.same(before, after)):
             continue
         kind: Literal["add", "delete", "update"] = "add" if before is None else "delete" if after is None else "update"
         changes[one.name] = Change(kind, one.replaces)

@@ -44,6 +44,7 @@ class AuthorizationKind(ResourceKind):
     collection = "authorizations"
     page_size = 0
     lookup_keys = ("id", "orgId", "description")
+    only_declared = frozenset({"rotation"})
     description = "A token with the permissions that are listed, and no others."
     table = (
         ORGANIZATION_ID,
@@ -63,6 +64,13 @@ class AuthorizationKind(ResourceKind):
             default="active",
             choices=("active", "inactive"),
             description="inactive: the server refuses it",
+        ),
+        Property(
+            name="rotation",
+            kind="string",
+            replaces=True,
+            description="any text, such as a month; another one makes a new token, and the old one is deleted after "
+            "everything that uses it has the new",
         ),
         Property(name="token", kind="string", computed=True, secret=True, description="the token itself"),
     )
@@ -112,14 +120,14 @@ class AuthorizationKind(ResourceKind):
             }
             for one in answer["permissions"]
         ]
-        if known.get("permissions") and self._same(answer["permissions"], known | {"orgId": org_id}):
+        if known.get("permissions") and self._grants_the_same(answer["permissions"], known | {"orgId": org_id}):
             permissions = known["permissions"]
         state = {"orgId": org_id, "permissions": permissions, "status": answer["status"]}
         # Later servers show a hash or nothing: what was told at creation is kept.
         state["token"] = known.get("token") or answer.get("token") or ""
-        return state | present({"description": unmarked(answer.get("description"))})
+        return state | present({"description": unmarked(answer.get("description")), "rotation": known.get("rotation")})
 
-    def _same(self, shown: list[Plain], known: Plain) -> bool:
+    def _grants_the_same(self, shown: list[Plain], known: Plain) -> bool:
         def key(one: Plain) -> str:
             resource = one["resource"]
             return json.dumps([one["action"], resource.get("type"), resource.get("id"), resource.get("orgID")])

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from provider.api import Api, ApiError, ProviderError
 from provider.ownership import carries
-from provider.table import Failure, Property, Table
+from provider.table import Failure, Property, Table, diff
 from provider.values import Plain
 
 ORGANIZATION_ID = Property(
@@ -40,12 +40,16 @@ class ResourceKind(ABC):
     description: ClassVar[str]
     table: ClassVar[Table]
     # What the answer to a listing calls its list, and the largest page that may be asked for (0: all in one answer).
-    collection: ClassVar[str]
+    collection: ClassVar[str] = ""
     page_size: ClassVar[int] = 100
     update_method: ClassVar[str] = "PATCH"
+    # Names that differ only in the case of their letters are one.
+    folds_names: ClassVar[bool] = False
     # What a lookup may be asked by (empty: there is none), and properties that only a program has, not the server.
     lookup_keys: ClassVar[tuple[str, ...]] = ("id", "orgId", "name")
     only_declared: ClassVar[frozenset[str]] = frozenset()
+    # A replacement that could not stand beside the old one is made after it is gone.
+    deleted_before_replaced: ClassVar[bool] = False
 
     @property
     def lookup_token(self) -> str:
@@ -91,6 +95,14 @@ class ResourceKind(ABC):
     def is_own(self, answer: Plain, inputs: Plain, mark: str) -> bool:
         return carries(answer.get("description"), mark)
 
+    def kept_by_update(self, old: Plain, new: Plain) -> Plain:
+        """At preview: the computed properties that an update leaves as they are."""
+        return {one.name: old[one.name] for one in self.table if one.computed and one.name in old}
+
+    def identifier(self, asked: str, state: Plain) -> str:
+        """The id under which the state keeps what was read."""
+        return asked
+
     async def create(self, api: Api, inputs: Plain, mark: str = "") -> tuple[str, Plain]:
         """Make it, or go on with what an earlier run made and did not live to tell; its id and computed properties."""
         existing = await self.listing(api, inputs)
@@ -116,25 +128,35 @@ class ResourceKind(ABC):
     async def _refuse_namesake(self, api: Api, existing: list[Plain], inputs: Plain) -> None:
         name = self.name_in(inputs)
         for one in existing:
-            if not name or self.name_of(one) != name:
+            if not name or not self._same(self.name_of(one), name):
                 continue
             if not one["id"]:
                 raise ProviderError(f"The {self.noun} {name!r} is declared twice in this organization.")
             # The listing is from the start of this run: it may be gone or renamed by now.
             now = await self.answer(api, one["id"], inputs)
-            if now is not None and self.name_of(now) == name:
+            if now is not None and self._same(self.name_of(now), name):
                 raise ProviderError(
                     f"The {self.noun} {name!r} exists already in this organization; "
                     f"{import_hint(self.token, one['id'])} (or choose another name)"
                 )
 
     async def adopt(self, api: Api, own: Plain, inputs: Plain, mark: str) -> tuple[str, Plain]:
-        """What an earlier run left, brought to what the program wants."""
-        return own["id"], await self.update(api, own["id"], {}, inputs, mark)
+        """What an earlier run left, brought to what the program wants; what can't be brought there is made anew."""
+        now = await self.answer(api, own["id"], inputs)
+        if now is not None:
+            changes = diff(self.table, self.state_of(now, inputs), inputs, frozenset())
+            if not any(change.replaces for change in changes.values()):
+                return own["id"], await self.update(api, own["id"], {}, inputs, mark)
+            await api.call("DELETE", f"{self.path}/{own['id']}")
+        answer = await self.post(api, inputs, mark)
+        return answer["id"], self.computed(answer, inputs)
 
     async def listing(self, api: Api, inputs: Plain) -> list[Plain]:
         """Everything of this kind in the resource's organization when this run first asked."""
         return await api.listing(self.path, self.collection, {"orgID": inputs["orgId"]}, self.page_size)
+
+    def _same(self, one: str, other: str) -> bool:
+        return one.casefold() == other.casefold() if self.folds_names else one == other
 
     async def look_up(self, api: Api, given: Plain) -> Plain:
         """The one that `given` names by its id, or by the other lookup keys: its state and id. Raises ProviderError."""
@@ -149,7 +171,7 @@ class ResourceKind(ABC):
             others = ", ".join(key for key in self.lookup_keys if key != "id")
             raise ProviderError(f"A {self.noun} is looked up by id, or by {others}: {', '.join(missing)} is not given.")
         name = self.name_in(given)
-        matching = [one for one in await self.listing(api, given) if self.name_of(one) == name]
+        matching = [one for one in await self.listing(api, given) if self._same(self.name_of(one), name)]
         if len(matching) == 1:
             # A listing may leave things out that the answer for one has.
             return self.found(await self.answer(api, matching[0]["id"], given) or matching[0])

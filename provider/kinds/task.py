@@ -100,6 +100,9 @@ class TaskKind(ResourceKind):
         # Description never alone: that is answered 400.
         return {name: value for name, value in self.body(inputs, mark).items() if name != "orgID"}
 
+    def kept_by_update(self, old: Plain, new: Plain) -> Plain:
+        return {} if new["flux"] != old.get("flux") else super().kept_by_update(old, new)
+
     async def update(self, api: Api, identifier: str, old: Plain, new: Plain, mark: str = "") -> Plain:
         try:
             return await super().update(api, identifier, old, new, mark)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
@@ -44,6 +44,8 @@ class Authorization(resource.Resource):
     `permissions`: what it may do.
     `description`: who uses it, for what.
     `status`: inactive: the server refuses it (active, inactive); active unless given.
+    `rotation`: any text, such as a month; another one makes a new token, and the old one is deleted after
+        everything that uses it has the new.
     """
 
     _secret = ("token",)
@@ -56,16 +58,18 @@ class Authorization(resource.Resource):
         permissions: pulumi.Input[Sequence[pulumi.Input[Permission]]],
         description: pulumi.Input[str] | None = None,
         status: pulumi.Input[str] | None = None,
+        rotation: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        values = {
+        given: dict[str, Any] = {
             "org_id": org_id,
             "permissions": permissions,
             "description": description,
             "status": status,
+            "rotation": rotation,
             "token": None,
         }
-        super().__init__("influxdb:index:Authorization", resource_name, values, opts)
+        super().__init__("influxdb:index:Authorization", resource_name, given, opts)
 
     @property
     def org_id(self) -> pulumi.Output[str]:
@@ -86,6 +90,12 @@ class Authorization(resource.Resource):
     def status(self) -> pulumi.Output[str]:
         """inactive: the server refuses it (active, inactive); active unless given"""
         return self._output("status")
+
+    @property
+    def rotation(self) -> pulumi.Output[str | None]:
+        """any text, such as a month; another one makes a new token, and the old one is deleted after everything
+        that uses it has the new"""
+        return self._output("rotation")
 
     @property
     def token(self) -> pulumi.Output[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -32,7 +33,7 @@ class Bucket(resource.Resource):
         allow_data_loss: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        values = {
+        given: dict[str, Any] = {
             "org_id": org_id,
             "name": name,
             "retention": retention,
@@ -40,7 +41,7 @@ class Bucket(resource.Resource):
             "description": description,
             "allow_data_loss": allow_data_loss,
         }
-        super().__init__("influxdb:index:Bucket", resource_name, values, opts)
+        super().__init__("influxdb:index:Bucket", resource_name, given, opts)
 
     @property
     def org_id(self) -> pulumi.Output[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
@@ -80,7 +80,7 @@ class Check(resource.Resource):
         report_zero: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        values = {
+        given: dict[str, Any] = {
             "org_id": org_id,
             "name": name,
             "type": type,
@@ -97,7 +97,7 @@ class Check(resource.Resource):
             "level": level,
             "report_zero": report_zero,
         }
-        super().__init__("influxdb:index:Check", resource_name, values, opts)
+        super().__init__("influxdb:index:Check", resource_name, given, opts)
 
     @property
     def org_id(self) -> pulumi.Output[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -56,7 +57,7 @@ class NotificationEndpoint(resource.Resource):
         routing_key: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        values = {
+        given: dict[str, Any] = {
             "org_id": org_id,
             "name": name,
             "type": type,
@@ -73,7 +74,7 @@ class NotificationEndpoint(resource.Resource):
             "password": password,
             "routing_key": routing_key,
         }
-        super().__init__("influxdb:index:NotificationEndpoint", resource_name, values, opts)
+        super().__init__("influxdb:index:NotificationEndpoint", resource_name, given, opts)
 
     @property
     def org_id(self) -> pulumi.Output[str]:

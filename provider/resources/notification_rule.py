@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
@@ -73,7 +73,7 @@ class NotificationRule(resource.Resource):
         runbook_link: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        values = {
+        given: dict[str, Any] = {
             "org_id": org_id,
             "name": name,
             "type": type,
@@ -88,7 +88,7 @@ class NotificationRule(resource.Resource):
             "channel": channel,
             "runbook_link": runbook_link,
         }
-        super().__init__("influxdb:index:NotificationRule", resource_name, values, opts)
+        super().__init__("influxdb:index:NotificationRule", resource_name, given, opts)
 
     @property
     def org_id(self) -> pulumi.Output[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -24,11 +25,11 @@ class Organization(resource.Resource):
         description: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        values = {
+        given: dict[str, Any] = {
             "name": name,
             "description": description,
         }
-        super().__init__("influxdb:index:Organization", resource_name, values, opts)
+        super().__init__("influxdb:index:Organization", resource_name, given, opts)
 
     @property
     def name(self) -> pulumi.Output[str]:

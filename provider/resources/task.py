@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -34,7 +35,7 @@ class Task(resource.Resource):
         source_map: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        values = {
+        given: dict[str, Any] = {
             "org_id": org_id,
             "flux": flux,
             "status": status,
@@ -46,7 +47,7 @@ class Task(resource.Resource):
             "cron": None,
             "offset": None,
         }
-        super().__init__("influxdb:index:Task", resource_name, values, opts)
+        super().__init__("influxdb:index:Task", resource_name, given, opts)
 
     @property
     def org_id(self) -> pulumi.Output[str]:

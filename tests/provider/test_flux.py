@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from operations.influxd import LocalInfluxd
@@ -11,13 +9,6 @@ from provider import flux
 from provider.api import Api
 
 OPTION = 'option task = {name: "t", every: 1h}\n'
-
-
-@pytest.fixture
-async def api(influxd: LocalInfluxd) -> AsyncIterator[Api]:
-    opened = Api(influxd.url, influxd.token)
-    yield opened
-    await opened.close()
 
 
 @pytest.mark.parametrize(

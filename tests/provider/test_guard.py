@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,13 +13,6 @@ from provider.values import UNKNOWN
 
 DAY = 86400
 BUCKET, ORGANIZATION = KINDS["influxdb:index:Bucket"], KINDS["influxdb:index:Organization"]
-
-
-@pytest.fixture
-async def api(influxd: LocalInfluxd) -> AsyncIterator[Api]:
-    opened = Api(influxd.url, influxd.token)
-    yield opened
-    await opened.close()
 
 
 async def make(api: Api, unique: str) -> tuple[str, str, dict[str, Any]]:
