@@ -29,59 +29,72 @@ def _is_true(value: str) -> bool:
     return value == "true"
 
 
-READERS: dict[str, Read] = {
-    "string": _text,
-    "double": float,
-    "long": int,
-    "unsignedLong": int,
-    "boolean": _is_true,
-    # Beyond microseconds the digits are cut: Python's times have no more.
-    "dateTime:RFC3339": datetime.fromisoformat,
-    "dateTime:RFC3339Nano": datetime.fromisoformat,
-    "base64Binary": base64.b64decode,
-}
+def _readers(instant: Read) -> dict[str, Read]:
+    return {
+        "string": _text,
+        "double": float,
+        "long": int,
+        "unsignedLong": int,
+        "boolean": _is_true,
+        "dateTime:RFC3339": instant,
+        "dateTime:RFC3339Nano": instant,
+        "base64Binary": base64.b64decode,
+    }
 
 
-def parse(text: str) -> list[Row]:
+class _Once(dict[str, Any]):
+    """Remembers what was read: the same times stand in a table many times."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    def __missing__(self, text: str) -> Any:
+        value = self[text] = self._read(text)
+        return value
+
+
+def parse(text: str, instant: Read = datetime.fromisoformat) -> list[Row]:
     """Every row of every table: column -> value, None where it is empty. Raises QueryFailed.
 
-    `result` is the name given by `yield`, `table` the table's number, times are aware datetimes.
+    `result` is the name given by `yield`, `table` the table's number. `instant` reads a time; by default it is an aware
+    datetime, and what it has beyond microseconds is cut.
     """
+    readers = _readers(_Once(instant).__getitem__)
     rows: list[Row] = []
     types: Sequence[str] = ()
     defaults: Sequence[str] = ()
-    columns: list[tuple[int, str, Read, Any]] | None = None
+    names: Sequence[str] = ()
+    columns: Sequence[tuple[int, Read, Any]] | None = None
     for cells in csv.reader(io.StringIO(text, newline="")):
         if not cells:
             columns = None
-            continue
-        first = cells[0]
-        if first.startswith("#"):
+        elif cells[0].startswith("#"):
             columns = None
-            if first == "#datatype":
+            if cells[0] == "#datatype":
                 types = cells
-            elif first == "#default":
+            elif cells[0] == "#default":
                 defaults = cells
-            continue
-        if columns is None:
-            columns = _columns(cells, types, defaults)
-            continue
-        row: Row = {}
-        for place, name, read, default in columns:
-            cell = cells[place]
-            row[name] = read(cell) if cell else default
-        if "error" in row and "reference" in row:
-            raise QueryFailed(str(row["error"]))
-        rows.append(row)
+        elif columns is None:
+            names = [name for name in cells if name]
+            columns = [(place, *_column(place, types, defaults, readers)) for place, name in enumerate(cells) if name]
+            if "error" in names and "reference" in names:
+                columns = ()
+        elif not columns:
+            raise QueryFailed(cells[1])
+        else:
+            rows.append(
+                dict(
+                    zip(
+                        names,
+                        [read(cells[place]) if cells[place] else default for place, read, default in columns],
+                        strict=True,
+                    )
+                )
+            )
     return rows
 
 
-def _columns(names: Sequence[str], types: Sequence[str], defaults: Sequence[str]) -> list[tuple[int, str, Read, Any]]:
-    columns = []
-    for place, name in enumerate(names):
-        if not name:
-            continue
-        read = READERS.get(types[place] if place < len(types) else "string", _text)
-        default = defaults[place] if place < len(defaults) else ""
-        columns.append((place, name, read, read(default) if default else None))
-    return columns
+def _column(place: int, types: Sequence[str], defaults: Sequence[str], readers: dict[str, Read]) -> tuple[Read, Any]:
+    read = readers.get(types[place] if place < len(types) else "string", _text)
+    default = defaults[place] if place < len(defaults) else ""
+    return read, read(default) if default else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -94,11 +95,12 @@ class Connection:
             raise RuntimeError(f"{type(self).__name__} is not open: use it as an async context manager")
         return self._client
 
-    async def rows(self, flux: str) -> list[Row]:
-        """The rows of a Flux query, each with its columns and `result`. Raises ServerProblem."""
+    async def rows(self, flux: str, instant: Callable[[str], Any] = datetime.fromisoformat) -> list[Row]:
+        """The rows of a Flux query, each with its columns and `result`; `instant` reads its times. Raises
+        ServerProblem."""
         await self.open()
         try:
-            return parse(await self._client.query_api().query_raw(flux))
+            return parse(await self._client.query_api().query_raw(flux), instant)
         except QueryFailed as error:
             raise ServerProblem(f"InfluxDB at {self.url} refused a query: {error}") from None
         except Exception as error:

@@ -1,93 +1,148 @@
-"""What a query answers with."""
+"""What a query over windows answers with, and how it becomes a data frame."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from event_schema import SUMMARY_FIELDS
+from event_schema.calendar import Span
+from event_schema.roll_up import merged
 
 if TYPE_CHECKING:
     import pandas
     import polars
 
+Values = Mapping[str, float]
+FIELD_NAMES = tuple(field.name for field in SUMMARY_FIELDS)
+COUNTS = frozenset(field.name for field in SUMMARY_FIELDS if field.kind == "integer")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryRow:
-    """One window of one entity; `time` is its start in UTC. Fields without a value are None.
+    """One window of one entity: an hour, a day, a week, a month, a season or a year. Fields without a value are None.
 
-    `avg_value` is `sum_value / value_count`, `event_count` counts all events with a state, `value_count` those
-    with a number, `total_energy` is in kWh; the other values have the entity's own unit.
+    `time` is the window's start, `stop` its end, both in UTC; a running window ends at the moment of the query.
+    `complete` is False of a running window and of one whose beginning is past its retention. `total_energy` is in kWh,
+    the seconds are seconds, the other values have the entity's own unit. What each field says: docs/summaries.md.
     """
 
     time: datetime
+    stop: datetime
     entity_id: str
     domain: str
     device_class: str
-    avg_value: float | None
-    min_value: float | None
-    max_value: float | None
-    event_count: int
-    sum_value: float | None
-    value_count: int
-    total_energy: float | None
+    avg_value: float | None = None
+    min_value: float | None = None
+    max_value: float | None = None
+    event_count: int = 0
+    sum_value: float | None = None
+    value_count: int = 0
+    total_energy: float | None = None
+    value_seconds: float | None = None
+    covered_seconds: float | None = None
+    time_weighted_avg: float | None = None
+    on_seconds: float | None = None
+    first_value: float | None = None
+    last_value: float | None = None
+    increase: float | None = None
+    complete: bool = True
 
 
-def _pick(choose: Any, *values: float | None) -> float | None:
-    present = [value for value in values if value is not None]
-    return choose(present) if present else None
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """The values of one window of one entity, and of which class it was."""
+
+    domain: str
+    device_class: str
+    values: Values
 
 
-def merged(one: SummaryRow, other: SummaryRow) -> SummaryRow:
-    """Two rows of one window: an entity that changed its device class within it."""
-    count = one.value_count + other.value_count
-    total = _pick(sum, one.sum_value, other.sum_value)
-    later = other if other.device_class else one
-    return SummaryRow(
-        time=one.time,
-        entity_id=one.entity_id,
-        domain=later.domain,
-        device_class=later.device_class,
-        avg_value=total / count if total is not None and count else None,
-        min_value=_pick(min, one.min_value, other.min_value),
-        max_value=_pick(max, one.max_value, other.max_value),
-        event_count=one.event_count + other.event_count,
-        sum_value=total,
-        value_count=count,
-        total_energy=_pick(sum, one.total_energy, other.total_energy),
+def one_per_window(parts: Iterable[tuple[datetime, Summed]]) -> dict[datetime, Summed]:
+    """The windows in order; several rows of one window (the entity's class changed in it) are made one.
+
+    Its class is that of the row which the entity's last number is in, else any that it had.
+    """
+    found: dict[datetime, list[Summed]] = {}
+    for start, part in parts:
+        found.setdefault(start, []).append(part)
+    return {start: found[start][0] if len(found[start]) == 1 else _joined(found[start]) for start in sorted(found)}
+
+
+def _joined(parts: Sequence[Summed]) -> Summed:
+    latest = max(parts, key=lambda one: ("last_value" in one.values, bool(one.device_class), one.device_class))
+    return Summed(latest.domain, latest.device_class, merged(one.values for one in parts))
+
+
+def summed_from(records: Iterable[Mapping[str, Any]]) -> dict[datetime, Summed]:
+    """The windows that the rows of `queries/summaries.flux.j2` hold."""
+    names = FIELD_NAMES
+    return one_per_window(
+        (
+            record["_time"],
+            Summed(
+                record.get("domain") or "",
+                record.get("device_class") or "",
+                {name: value for name in names if (value := record.get(name)) is not None},
+            ),
+        )
+        for record in records
     )
 
 
-def rows_from(records: Iterable[Mapping[str, Any]]) -> list[SummaryRow]:
-    """Rows of one entity in order of time, one per window."""
-    rows: dict[datetime, SummaryRow] = {}
-    for record in records:
-        row = SummaryRow(
-            time=record["_time"],
-            entity_id=record["entity_id"],
-            domain=record.get("domain") or "",
-            device_class=record.get("device_class") or "",
-            avg_value=record.get("avg_value"),
-            min_value=record.get("min_value"),
-            max_value=record.get("max_value"),
-            event_count=int(record.get("event_count") or 0),
-            sum_value=record.get("sum_value"),
-            value_count=int(record.get("value_count") or 0),
-            total_energy=record.get("total_energy"),
-        )
-        rows[row.time] = merged(rows[row.time], row) if row.time in rows else row
-    return [rows[time] for time in sorted(rows)]
+def summary_row(entity_id: str, span: Span, window: Summed, *, complete: bool) -> SummaryRow:
+    values: dict[str, Any] = dict(window.values)
+    for name in COUNTS:
+        values[name] = int(values.get(name) or 0)
+    return SummaryRow(
+        time=span.start,
+        stop=span.stop,
+        entity_id=entity_id,
+        domain=window.domain,
+        device_class=window.device_class,
+        complete=complete,
+        **values,
+    )
 
 
-def to_pandas(rows: Sequence[SummaryRow]) -> pandas.DataFrame:
-    """A data frame with one column per field; needs `pip install hearthflux[pandas]`."""
+def columns(rows: Sequence[Any], kind: type = SummaryRow) -> list[str]:
+    """The names of a typed row's fields; `kind` says which row where there is none."""
+    return [field.name for field in dataclasses.fields(rows[0] if rows else kind)]
+
+
+def to_pandas(rows: Sequence[Any], kind: type = SummaryRow) -> pandas.DataFrame:
+    """A data frame with one column per field of the rows; needs `pip install hearthflux[pandas]`.
+
+    Times are in UTC. `kind` names the row's class, for the columns of an empty frame.
+    """
     import pandas
 
-    return pandas.DataFrame([asdict(row) for row in rows], columns=list(SummaryRow.__dataclass_fields__))
+    frame = pandas.DataFrame([dataclasses.asdict(row) for row in rows], columns=columns(rows, kind))
+    for field in dataclasses.fields(rows[0] if rows else kind):
+        if "datetime" in str(field.type):
+            frame[field.name] = pandas.to_datetime(frame[field.name], utc=True)
+    return frame
 
 
-def to_polars(rows: Sequence[SummaryRow]) -> polars.DataFrame:
-    """A data frame with one column per field; needs `pip install hearthflux[polars]`."""
+def to_polars(rows: Sequence[Any], kind: type = SummaryRow) -> polars.DataFrame:
+    """A data frame with one column per field of the rows; needs `pip install hearthflux[polars]`.
+
+    Times are in UTC. `kind` names the row's class, for the columns of an empty frame.
+    """
     import polars
 
-    return polars.DataFrame([asdict(row) for row in rows], infer_schema_length=None)
+    types = {
+        "datetime": polars.Datetime("us", "UTC"),
+        "float": polars.Float64(),
+        "int": polars.Int64(),
+        "bool": polars.Boolean(),
+        "str": polars.String(),
+        "date": polars.Date(),
+    }
+    schema = {
+        field.name: types[str(field.type).split(" |")[0]] for field in dataclasses.fields(rows[0] if rows else kind)
+    }
+    return polars.DataFrame([dataclasses.asdict(row) for row in rows], schema=schema)

@@ -6,17 +6,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from event_schema import TIERS, Tiers
 from influxdb_connection import ConnectionSettings, Token
+from reader.patterns import Hemisphere
 from reader.periods import InvalidQuery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderSettings:
-    """Where the summaries are. `read_timeout` in seconds; `time_zone` (IANA) decides what a day is.
+    """Where the summaries are. `read_timeout` in seconds; `time_zone` (IANA) decides what a day is, `hemisphere` what
+    the seasons are called.
 
     `token`, `token_file` and `ca_file` as in ConnectionSettings. Raises WrongConnection, InvalidQuery when made wrong.
     """
@@ -26,6 +28,7 @@ class ReaderSettings:
     org: str
     read_timeout: float = 10.0
     time_zone: str = "UTC"
+    hemisphere: Hemisphere = "north"
     tiers: Tiers = TIERS
     token_file: Path | str | None = None
     ca_file: Path | str | None = None
@@ -37,6 +40,8 @@ class ReaderSettings:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise InvalidQuery(f"time zone {self.time_zone!r} is not an IANA name such as Europe/Amsterdam") from None
+        if self.hemisphere not in get_args(Hemisphere):
+            raise InvalidQuery(f"hemisphere {self.hemisphere!r}: north or south")
         _ = self.connection
 
     @property
@@ -52,7 +57,8 @@ class ReaderSettings:
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> ReaderSettings:
-        """From the INFLUXDB_* variables of a connection, INFLUXDB_READ_TIMEOUT, HOME_TIME_ZONE, HOME_BUCKET_PREFIX."""
+        """From the INFLUXDB_* variables of a connection, INFLUXDB_READ_TIMEOUT, HOME_TIME_ZONE, HOME_HEMISPHERE and
+        HOME_BUCKET_PREFIX."""
         timeout = environment.get("INFLUXDB_READ_TIMEOUT", "").strip() or "10"
         try:
             seconds = float(timeout)
@@ -67,6 +73,7 @@ class ReaderSettings:
             ca_file=found.ca_file,
             read_timeout=seconds,
             time_zone=environment.get("HOME_TIME_ZONE", "").strip() or "UTC",
+            hemisphere=environment.get("HOME_HEMISPHERE", "").strip() or "north",  # type: ignore[arg-type]
             tiers=TIERS.prefixed(environment.get("HOME_BUCKET_PREFIX", "").strip()),
         )
 

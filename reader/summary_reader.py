@@ -1,82 +1,312 @@
-"""Reads the summaries back."""
+"""Reads the home's history back: windows of one entity, patterns in them, and questions to the whole home."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Any, Self
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from event_schema import Tier
-from influxdb_connection import Connection
-from reader.periods import InvalidQuery, days_before, hours_before, parse_duration
-from reader.rows import SummaryRow, rows_from
-from reader.settings import ReaderSettings
-from templates.render import render
+from event_schema.calendar import DAY, day_of, day_start
+from reader import patterns, whole_home
+from reader.asking import Asking
+from reader.periods import Asked, InvalidQuery, windows
+from reader.querying import Moment, Querying
+from reader.rows import SummaryRow
 
 
-class SummaryReader:
-    """Queries over the summary tiers. Use as an async context manager, or call `close`."""
+class SummaryReader(Querying):
+    """Queries over the tiers. Use as an async context manager, or call `close`.
 
-    def __init__(self, settings: Any = None) -> None:
-        """`settings` is a ReaderSettings, or anything with url, token and org such as WriterSettings; None takes the
-        environment's."""
-        if settings is None:
-            settings = ReaderSettings.from_env()
-        elif not isinstance(settings, ReaderSettings):
-            settings = ReaderSettings.like(settings)
-        self.settings: ReaderSettings = settings
-        self._connection = Connection(settings.connection)
+    A duration (`12h`, `30d`, `2w`, `6mo`, `1y`) counts back in whole windows from the start of the one that is running;
+    `start` and `stop` (dates of the home, or datetimes with a time zone) name a span instead. With `running` the window
+    of this moment is the last row, as far as it has come. `now` sets the moment (default: now).
+    Every query raises InvalidQuery for what can't be asked and ReaderError where the server has no answer.
+    """
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections; the next query opens new ones."""
-        await self._connection.close()
+    # windows of one entity ------------------------------------------------------------------------------------
 
     async def query_hourly_summaries(
-        self, entity_id: str, duration: str = "1d", *, now: datetime | None = None
+        self,
+        entity_id: str,
+        duration: str = "1d",
+        *,
+        start: Moment = None,
+        stop: Moment = None,
+        running: bool = False,
+        now: Moment = None,
     ) -> list[SummaryRow]:
-        """The newest hours of an entity, oldest first, at most as many as `duration` has.
+        """The hours of an entity, oldest first; "1d" at 10:37 is the 24 hours from 10:00 to 10:00.
 
-        Counted back from the start of the hour that `now` is in: "1d" at 10:37 is the 24 hours from 10:00 to
-        10:00, so 24 rows where every hour had events (hours without events have no row). Should the running hour
-        be stored already, it takes the place of the oldest. Raises InvalidQuery, ReaderError.
+        So 24 rows where every hour had events (hours without events have no row). Should the running hour be stored
+        already, it takes the place of the oldest.
         """
-        moment = now or datetime.now(UTC)
-        start, most = hours_before(moment, parse_duration(duration))
-        return (await self._summaries(self.settings.tiers.hourly, entity_id, start, moment))[-most:]
+        return await self._windows("hourly", "hour", entity_id, duration, start, stop, running, now)
 
     async def query_daily_summaries(
-        self, entity_id: str, duration: str = "30d", *, now: datetime | None = None
+        self,
+        entity_id: str,
+        duration: str = "30d",
+        *,
+        start: Moment = None,
+        stop: Moment = None,
+        running: bool = False,
+        now: Moment = None,
     ) -> list[SummaryRow]:
-        """The newest days of an entity in the home's time zone, oldest first; "30d" gives at most 30 rows.
+        """The days of an entity in the home's time zone, oldest first; "30d" gives at most 30 rows."""
+        return await self._windows("daily", "day", entity_id, duration, start, stop, running, now)
 
-        Counted back from the start of today, as with hours. Raises InvalidQuery, ReaderError.
-        """
-        moment = now or datetime.now(UTC)
-        start, most = days_before(moment, parse_duration(duration), self.settings.time_zone)
-        return (await self._summaries(self.settings.tiers.daily, entity_id, start, moment))[-most:]
+    async def query_weekly_summaries(
+        self,
+        entity_id: str,
+        duration: str = "12w",
+        *,
+        start: Moment = None,
+        stop: Moment = None,
+        running: bool = False,
+        now: Moment = None,
+    ) -> list[SummaryRow]:
+        """The weeks of an entity, from Monday on; rolled up from its days, exactly."""
+        return await self._windows("weekly", "week", entity_id, duration, start, stop, running, now)
 
-    async def _summaries(self, tier: Tier, entity_id: str, start: datetime, stop: datetime) -> list[SummaryRow]:
-        if not isinstance(entity_id, str) or not entity_id.strip():
-            raise InvalidQuery(f"entity_id {entity_id!r}: a name like sensor.kitchen_temperature")
-        flux = render(
-            "queries/summaries.flux.j2",
-            bucket=tier.bucket,
-            measurement=tier.measurement,
-            entity_id=entity_id,
-            start=start,
-            # A query at the very start of an hour still has a range.
-            stop=max(stop, start + timedelta(seconds=1)),
+    async def query_monthly_summaries(
+        self,
+        entity_id: str,
+        duration: str = "1y",
+        *,
+        start: Moment = None,
+        stop: Moment = None,
+        running: bool = False,
+        now: Moment = None,
+    ) -> list[SummaryRow]:
+        """The months of an entity, likewise."""
+        return await self._windows("monthly", "month", entity_id, duration, start, stop, running, now)
+
+    async def query_seasonal_summaries(
+        self,
+        entity_id: str,
+        duration: str = "2y",
+        *,
+        start: Moment = None,
+        stop: Moment = None,
+        running: bool = False,
+        now: Moment = None,
+    ) -> list[SummaryRow]:
+        """The meteorological seasons of an entity: those from December, March, June and September on."""
+        return await self._windows("seasonal", "season", entity_id, duration, start, stop, running, now)
+
+    async def query_yearly_summaries(
+        self,
+        entity_id: str,
+        duration: str = "7y",
+        *,
+        start: Moment = None,
+        stop: Moment = None,
+        running: bool = False,
+        now: Moment = None,
+    ) -> list[SummaryRow]:
+        """The calendar years of an entity."""
+        return await self._windows("yearly", "year", entity_id, duration, start, stop, running, now)
+
+    hourly = query_hourly_summaries
+    daily = query_daily_summaries
+    weekly = query_weekly_summaries
+    monthly = query_monthly_summaries
+    seasonal = query_seasonal_summaries
+    yearly = query_yearly_summaries
+
+    # patterns of one entity -----------------------------------------------------------------------------------
+
+    async def hour_profile(
+        self, entity_id: str, duration: str = "90d", *, start: Moment = None, stop: Moment = None, now: Moment = None
+    ) -> list[patterns.ProfileRow]:
+        """How the hours of the day differ: one row per hour of the home's clock that had events."""
+        labels = [f"{hour:02d}:00" for hour in range(24)]
+        span = self._asked("day", duration, now, start, stop)
+
+        async def work(asking: Asking) -> list[patterns.ProfileRow]:
+            await self._reach(asking, dataclasses.replace(span, width="hour"))
+            found = await self._entity(asking, entity_id, span, patterns.PROFILE_FIELDS).hours(span.start, span.stop)
+            starts = [one.start for one in windows(span.start, span.stop, "hour", self._zone)]
+            return patterns.profile(found, starts, lambda moment: moment.astimezone(self._zone).hour, labels)
+
+        return await self._answer("hour_profile", work, entity_id)
+
+    async def weekday_profile(
+        self, entity_id: str, duration: str = "1y", *, start: Moment = None, stop: Moment = None, now: Moment = None
+    ) -> list[patterns.ProfileRow]:
+        """How the weekdays differ: one row per weekday that had events, Monday first."""
+        span = self._asked("day", duration, now, start, stop)
+
+        async def work(asking: Asking) -> list[patterns.ProfileRow]:
+            await self._reach(asking, span)
+            found = await self._entity(asking, entity_id, span).days(span.start, span.stop)
+            starts = [one.start for one in span.windows()]
+            return patterns.profile(
+                found, starts, lambda moment: day_of(moment, self._zone).weekday(), patterns.WEEKDAYS
+            )
+
+        return await self._answer("weekday_profile", work, entity_id)
+
+    async def season_against_season(
+        self,
+        entity_id: str,
+        duration: str = "2y",
+        *,
+        measure: patterns.Measure = "auto",
+        against: patterns.Against = "year",
+        running: bool = False,
+        now: Moment = None,
+    ) -> list[patterns.ComparisonRow]:
+        """Each season beside the same one a year before, or (`against="previous"`) beside the season before it."""
+        if against not in ("year", "previous"):
+            raise InvalidQuery(f"against {against!r}: year, or previous")
+        return await self._compare(
+            "season_against_season", entity_id, duration, "season", measure, against, running, now
         )
-        return rows_from(await self.records(flux))
 
-    async def records(self, flux: str) -> list[dict[str, Any]]:
-        """The rows of any Flux query. Raises ReaderError."""
-        return await self._connection.rows(flux)
+    async def year_over_year(
+        self,
+        entity_id: str,
+        duration: str = "1y",
+        *,
+        by: patterns.By = "month",
+        measure: patterns.Measure = "auto",
+        running: bool = False,
+        now: Moment = None,
+    ) -> list[patterns.ComparisonRow]:
+        """Each month (season, year) beside the same one a year before. With `running` also the one of this moment, up
+        to the last whole day, beside as much of the one a year before."""
+        if by not in ("month", "season", "year"):
+            raise InvalidQuery(f"by {by!r}: month, season or year")
+        return await self._compare("year_over_year", entity_id, duration, by, measure, "year", running, now)
+
+    async def heating_degree_days(
+        self,
+        entity_id: str,
+        duration: str = "30d",
+        *,
+        base: float = 18.0,
+        start: Moment = None,
+        stop: Moment = None,
+        now: Moment = None,
+    ) -> list[patterns.DegreeDayRow]:
+        """For each day how far an outdoor temperature's mean lies below `base`, in the entity's own unit."""
+        if isinstance(base, bool) or not isinstance(base, int | float) or not -100 <= base <= 200:
+            raise InvalidQuery(f"base {base!r}: a temperature in the entity's unit, such as 18 (°C) or 65 (°F)")
+        span = self._asked("day", duration, now, start, stop)
+
+        async def work(asking: Asking) -> list[patterns.DegreeDayRow]:
+            return patterns.degree_days(await self._summed(asking, entity_id, span), base, self._zone)
+
+        return await self._answer("heating_degree_days", work, entity_id)
+
+    async def anomaly_bands(
+        self,
+        entity_id: str,
+        duration: str = "30d",
+        *,
+        weeks: int = 12,
+        bound: float = patterns.DEFAULT_BOUND,
+        measure: patterns.Measure = "auto",
+        start: Moment = None,
+        stop: Moment = None,
+        now: Moment = None,
+    ) -> list[patterns.AnomalyRow]:
+        """Each day beside the same weekdays of the `weeks` weeks before it: what was expected, between which bounds."""
+        if isinstance(weeks, bool) or not isinstance(weeks, int) or not patterns.SMALLEST_HISTORY <= weeks <= 520:
+            raise InvalidQuery(f"weeks {weeks!r}: from {patterns.SMALLEST_HISTORY} to 520")
+        if isinstance(bound, bool) or not isinstance(bound, int | float) or not 0 < bound < 1000:
+            raise InvalidQuery(f"bound {bound!r}: a number above 0, such as {patterns.DEFAULT_BOUND}")
+        patterns.check_measure(measure)
+        span = self._asked("day", duration, now, start, stop)
+        since = day_start(day_of(span.start, self._zone) - 7 * weeks * DAY, self._zone)
+        wide = Asked(width="day", start=since, stop=span.stop, now=span.now, zone=self._zone)
+
+        async def work(asking: Asking) -> list[patterns.AnomalyRow]:
+            await self._reach(asking, span)
+            rows = await self._summed(asking, entity_id, wide, check=False)
+            chosen = patterns.chosen(rows, measure)
+            return patterns.anomalies(rows, span.start, weeks, bound, chosen, self._zone)
+
+        return await self._answer("anomaly_bands", work, entity_id)
+
+    # the whole home -------------------------------------------------------------------------------------------
+
+    async def energy_by(
+        self,
+        by: whole_home.Grouping,
+        duration: str = "30d",
+        *,
+        areas: Mapping[str, str] | None = None,
+        start: Moment = None,
+        stop: Moment = None,
+        running: bool = False,
+        now: Moment = None,
+    ) -> list[whole_home.EnergyRow]:
+        """kWh by "area", "device_class", "domain" or "entity_id", the most first, over whole days of the home (and,
+        with `running`, today so far).
+
+        Summaries do not carry the area: an entity's is the one of its newest raw event, or the one that `areas`
+        (entity -> area) names.
+        """
+        if by not in ("area", "device_class", "domain", "entity_id"):
+            raise InvalidQuery(f"by {by!r}: area, device_class, domain or entity_id")
+        span = self._asked("day", duration, now, start, stop, running)
+
+        async def work(asking: Asking) -> list[whole_home.EnergyRow]:
+            found = await self._totals(asking, span, ("total_energy",))
+            placed = dict(areas or {})
+            used = {one.entity_id for one in found if "total_energy" in one.values} - placed.keys()
+            if by == "area" and used:
+                latest = await whole_home.latest_areas(asking, sorted(used), span.now, self._zone)
+                placed = {**latest, **placed}
+            return whole_home.energy_by(found, by, placed)
+
+        return await self._answer(f"energy_by_{by}", work)
+
+    async def energy_by_area(self, duration: str = "30d", **asked_for: Any) -> list[whole_home.EnergyRow]:
+        """kWh by area; see `energy_by`."""
+        return await self.energy_by("area", duration, **asked_for)
+
+    async def energy_by_device_class(self, duration: str = "30d", **asked_for: Any) -> list[whole_home.EnergyRow]:
+        """kWh by device class; see `energy_by`."""
+        return await self.energy_by("device_class", duration, **asked_for)
+
+    async def top_changers(
+        self,
+        duration: str = "7d",
+        *,
+        measure: Literal["avg_value", "total_energy", "event_count"] = "avg_value",
+        limit: int = 10,
+        now: Moment = None,
+    ) -> list[whole_home.ChangeRow]:
+        """The entities that changed most between the whole days of `duration` and as many days before them."""
+        if measure not in whole_home.CHANGE_FIELDS:
+            raise InvalidQuery(f"measure {measure!r}: one of {', '.join(whole_home.CHANGE_FIELDS)}")
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise InvalidQuery(f"limit {limit!r}: a whole number above 0")
+        span = self._asked("day", duration, now)
+        first, last = day_of(span.start, self._zone), day_of(span.stop, self._zone)
+        since = day_start(first - (last - first), self._zone)
+        earlier = Asked(width="day", start=since, stop=span.start, now=span.now, zone=self._zone)
+
+        async def work(asking: Asking) -> list[whole_home.ChangeRow]:
+            names = whole_home.CHANGE_FIELDS[measure]
+            present = await self._totals(asking, span, names)
+            return whole_home.changes(present, await self._totals(asking, earlier, names), measure, limit)
+
+        return await self._answer("top_changers", work)
+
+    async def entities(self, *, now: Moment = None) -> list[str]:
+        """The ids of every entity of which any tier holds something, in order."""
+        moment = self._asked("day", "1d", now).now
+
+        async def work(asking: Asking) -> list[str]:
+            found: set[str] = set()
+            for tier in self.settings.tiers:
+                start = await asking.oldest(tier, moment, "hour", self._zone)
+                rows = await asking.rows("entities", tier, start=max(start, whole_home.EPOCH), stop=moment)
+                found |= {str(row["_value"]) for row in rows if row.get("_value")}
+            return sorted(found)
+
+        return await self._answer("entities", work)

@@ -1,0 +1,94 @@
+"""One question to the reader on its way to the server: which tiers may be read, what came from where."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from event_schema import Tier, Tiers
+from influxdb_connection import Connection, ServerProblem
+from reader.periods import InvalidQuery, Width, window_at
+from templates.render import render
+
+RETENTION_SECONDS = 600.0
+BEGINNING = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
+
+
+@dataclass(slots=True)
+class Retained:
+    """How long each bucket keeps its points, as the server says; asked again after RETENTION_SECONDS."""
+
+    connection: Connection
+    _known: Mapping[str, timedelta | None] = field(default_factory=dict)
+    _until: float = 0.0
+
+    async def of(self, bucket: str) -> timedelta | None:
+        """None for ever. Raises ServerProblem where the token sees no such bucket."""
+        if time.monotonic() >= self._until or bucket not in self._known:
+            self._known = await self.connection.retentions()
+            self._until = time.monotonic() + RETENTION_SECONDS
+        if bucket not in self._known:
+            raise ServerProblem(
+                f"There is no bucket {bucket!r} in organization {self.connection.org!r} at {self.connection.url} "
+                "that this token may read"
+            )
+        return self._known[bucket]
+
+
+@dataclass(slots=True)
+class Asking:
+    """The scripts of one query, and what they brought."""
+
+    connection: Connection
+    tiers: Tiers
+    retained: Retained
+    requests: int = 0
+    tier_rows: dict[str, int] = field(default_factory=dict)
+    note: str = ""
+
+    async def rows(
+        self,
+        template: str,
+        tier: Tier | None = None,
+        instant: Callable[[str], Any] = datetime.fromisoformat,
+        **values: Any,
+    ) -> list[dict[str, Any]]:
+        """The rows of a template of `queries/`, counted for the tier it reads. Raises ServerProblem."""
+        self.requests += 1
+        given = values if tier is None else {"tier": tier, **values}
+        found = await self.connection.rows(render(f"queries/{template}.flux.j2", **given), instant)
+        if tier is not None:
+            self.count(tier, len(found))
+        return found
+
+    def count(self, tier: Tier, rows: int) -> None:
+        self.tier_rows[tier.name] = self.tier_rows.get(tier.name, 0) + rows
+
+    async def oldest(self, tier: Tier, now: datetime, width: Width, zone: ZoneInfo) -> datetime:
+        """The start of the first window of which the tier still keeps every point. Raises ServerProblem."""
+        kept = await self.retained.of(tier.bucket)
+        if kept is None or kept > now - BEGINNING:
+            return BEGINNING
+        window = window_at(now - kept, width, zone)
+        return window.start if window.start == now - kept else window.stop
+
+    async def reach(self, now: datetime, width: Width, zone: ZoneInfo) -> datetime:
+        """The start of the first window that any tier can still give. Raises ServerProblem."""
+        able = self.tiers[:2] if width == "hour" else self.tiers
+        oldest = [await self.oldest(able[-1], now, "hour" if width == "hour" else "day", zone)]
+        for tier in able[:-1]:
+            with suppress(ServerProblem):
+                oldest.append(await self.oldest(tier, now, "hour" if width == "hour" else "day", zone))
+        return min(oldest)
+
+
+def check_entity(entity_id: object) -> str:
+    """The entity's id itself. Raises InvalidQuery."""
+    if not isinstance(entity_id, str) or not entity_id.strip() or "\x00" in entity_id:
+        raise InvalidQuery(f"entity_id {entity_id!r}: a name like sensor.kitchen_temperature")
+    return entity_id.strip()

@@ -1,0 +1,220 @@
+"""Questions to all entities at once: energy by area and class, what changed most, which entities there are.
+
+Each span is cut at the newest window that a tier stores, of any entity: whole days from the daily tier, what follows
+from the hourly one, the rest from raw events. Sums, counts, smallest and largest values are computed by the storage
+engine in each of them and put together here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from event_schema import SUMMARY_FIELDS, Tier
+from event_schema.calendar import has_whole_hours
+from reader.asking import Asking
+from reader.periods import Width, window_at
+
+RECENT = timedelta(days=7)
+Grouping = Literal["area", "device_class", "domain", "entity_id"]
+NONE = ""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BY_NAME = {field.name: field for field in SUMMARY_FIELDS}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a span and the tier that gives it."""
+
+    tier: Tier
+    start: datetime
+    stop: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What one entity and class came to over a span."""
+
+    entity_id: str
+    domain: str
+    device_class: str
+    values: Mapping[str, float]
+
+
+async def pieces(asking: Asking, start: datetime, stop: datetime, now: datetime, zone: ZoneInfo) -> list[Piece]:
+    """[start, stop) over the tiers, in order and without gaps or overlaps where they still keep it; `start` is the
+    beginning of a day."""
+    found: list[Piece] = []
+    tiers: list[tuple[Tier, Width]] = [(asking.tiers.daily, "day")]
+    if has_whole_hours(start, stop, zone):
+        tiers.append((asking.tiers.hourly, "hour"))
+    begin = start
+    for tier, width in tiers:
+        oldest = await asking.oldest(tier, now, width, zone)
+        since = max(begin, oldest)
+        if since >= stop:
+            continue
+        rows = await asking.rows("last_window", tier, start=since, stop=stop)
+        seam = max((window_at(row["_time"], width, zone).stop for row in rows), default=since)
+        if seam > stop:
+            # Not over yet, so nobody has summed it up whole.
+            seam = window_at(stop, width, zone).start
+        if seam > since:
+            if begin < since:
+                found += await _finer(asking, begin, since, now, zone)
+            found.append(Piece(tier, since, seam))
+            begin = seam
+    if begin < stop:
+        found += await _finer(asking, begin, stop, now, zone)
+    return found
+
+
+async def _finer(asking: Asking, start: datetime, stop: datetime, now: datetime, zone: ZoneInfo) -> list[Piece]:
+    since = max(start, await asking.oldest(asking.tiers.raw, now, "hour", zone))
+    return [Piece(asking.tiers.raw, since, stop)] if since < stop else []
+
+
+async def totals(asking: Asking, over: Sequence[Piece], names: Sequence[str]) -> list[Totals]:
+    """The named fields of every entity and class; `names` are of those that add up, or are the smallest or largest."""
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    for piece in over:
+        aggregates = [_aggregate(name, piece.tier) for name in names]
+        for row in await asking.rows("totals", piece.tier, start=piece.start, stop=piece.stop, aggregates=aggregates):
+            key = (row.get("entity_id") or "", row.get("domain") or "", row.get("device_class") or "")
+            values, name, value = found.setdefault(key, {}), str(row["result"]), row["_value"]
+            if value is not None:
+                values[name] = _combined(name, values.get(name), float(value))
+    return [
+        Totals(entity_id=entity, domain=domain, device_class=device_class, values=values)
+        for (entity, domain, device_class), values in sorted(found.items())
+    ]
+
+
+def _aggregate(name: str, tier: Tier) -> tuple[str, str, str]:
+    """(name, field, function): of raw events as the field is declared, of windows as they roll up."""
+    field = _BY_NAME[name]
+    return (name, field.source, field.function) if tier.every is None else (name, name, field.roll_up)
+
+
+def _combined(name: str, one: float | None, other: float) -> float:
+    if one is None:
+        return other
+    rule = _BY_NAME[name].roll_up
+    return min(one, other) if rule == "min" else max(one, other) if rule == "max" else one + other
+
+
+# energy -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyRow:
+    """kWh of one area, device class, domain or entity; `share` of the whole home's (0 to 1), `entities` that used it.
+    An empty name is of what has none."""
+
+    name: str
+    energy: float
+    share: float
+    entities: int
+
+
+def energy_by(found: Iterable[Totals], by: Grouping, areas: Mapping[str, str]) -> list[EnergyRow]:
+    """The most first."""
+    sums: dict[str, float] = {}
+    entities: dict[str, set[str]] = {}
+    for one in found:
+        if "total_energy" in one.values:
+            name = areas.get(one.entity_id, NONE) if by == "area" else str(getattr(one, by))
+            sums[name] = sums.get(name, 0.0) + one.values["total_energy"]
+            entities.setdefault(name, set()).add(one.entity_id)
+    whole = sum(sums.values())
+    rows = [
+        EnergyRow(name=name, energy=energy, share=energy / whole if whole else 0.0, entities=len(entities[name]))
+        for name, energy in sums.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.energy, row.name))
+
+
+async def latest_areas(asking: Asking, entities: Sequence[str], now: datetime, zone: ZoneInfo) -> dict[str, str]:
+    """The area of each entity's newest raw event; an entity that raw events no longer know has none.
+
+    The summaries do not carry the area. Most entities spoke in the last days, so only the others are looked for in all
+    that is kept.
+    """
+    raw = asking.tiers.raw
+    oldest = max(await asking.oldest(raw, now, "hour", zone), EPOCH)
+    found: dict[str, tuple[datetime, str]] = {}
+    for start, wanted in ((max(now - RECENT, oldest), []), (oldest, list(entities))):
+        missing = [entity for entity in wanted if entity not in found] if wanted else []
+        if wanted and not missing:
+            break
+        for row in await asking.rows("areas", raw, start=start, stop=now, entities=missing):
+            newest = (row["_time"], row.get("area") or NONE)
+            entity = str(row["entity_id"])
+            found[entity] = max(found.get(entity, newest), newest)
+    return {entity: area for entity, (_, area) in found.items()}
+
+
+# what changed -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRow:
+    """An entity in a span beside the same length of time before it.
+
+    `score` is the change as a share of the whole range of its values in both spans, from 0 to 1: so a door, a
+    temperature and a power can be set beside each other. Of energies it is the share of the larger one.
+    """
+
+    entity_id: str
+    domain: str
+    device_class: str
+    value: float
+    before: float
+    change: float
+    change_percent: float | None
+    score: float
+
+
+CHANGE_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "avg_value": ("sum_value", "value_count", "min_value", "max_value"),
+    "total_energy": ("total_energy",),
+    "event_count": ("event_count",),
+}
+
+
+def changes(now: Iterable[Totals], before: Iterable[Totals], measure: str, limit: int) -> list[ChangeRow]:
+    """The most changed first, at most `limit`; only of entities that have the measure in both spans."""
+    earlier = {(one.entity_id, one.domain, one.device_class): one.values for one in before}
+    rows = []
+    for one in now:
+        was = earlier.get((one.entity_id, one.domain, one.device_class))
+        value, previous = _mean(one.values, measure), None if was is None else _mean(was, measure)
+        if value is None or previous is None or was is None:
+            continue
+        change = value - previous
+        if measure == "avg_value":
+            reach = max(one.values["max_value"], was["max_value"]) - min(one.values["min_value"], was["min_value"])
+        else:
+            reach = max(abs(value), abs(previous))
+        rows.append(
+            ChangeRow(
+                entity_id=one.entity_id,
+                domain=one.domain,
+                device_class=one.device_class,
+                value=value,
+                before=previous,
+                change=change,
+                change_percent=change / abs(previous) * 100 if previous else None,
+                score=min(abs(change) / reach, 1.0) if reach else 0.0,
+            )
+        )
+    return sorted(rows, key=lambda row: (-row.score, -abs(row.change), row.entity_id, row.device_class))[:limit]
+
+
+def _mean(values: Mapping[str, float], measure: str) -> float | None:
+    if measure == "avg_value":
+        return values["sum_value"] / values["value_count"] if values.get("value_count") else None
+    return values.get(measure)
