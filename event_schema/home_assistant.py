@@ -229,6 +229,11 @@ SUMMARY_FIELDS = (
 HOURLY_EVENTS = Measurement(name="hourly_events", tags=SUMMARY_TAGS, fields=SUMMARY_FIELDS)
 DAILY_EVENTS = Measurement(name="daily_events", tags=SUMMARY_TAGS, fields=SUMMARY_FIELDS)
 
+# Rows made from Home Assistant's long-term statistics (`hearthflux import recorder`), in the buckets of the summaries.
+# Measurements of their own mark them: they can neither replace a row that was made from events nor be replaced by one.
+HOURLY_STATISTICS = Measurement(name="hourly_statistics", tags=SUMMARY_TAGS, fields=SUMMARY_FIELDS)
+DAILY_STATISTICS = Measurement(name="daily_statistics", tags=SUMMARY_TAGS, fields=SUMMARY_FIELDS)
+
 TIERS = Tiers(
     (
         Tier(

@@ -28,6 +28,8 @@ from operations.imports.layout import Layout
 from operations.imports.mapping import read_mapping
 from operations.imports.position import Position, folder_for
 from operations.imports.reading import Source
+from operations.imports.recorder import Recorder
+from operations.imports.recorder_database import with_password
 from operations.imports.report import Report, moment
 from operations.imports.target import Target, tiers_of
 from operations.summary_commands import moment as moment_of
@@ -233,3 +235,56 @@ def influxdb1(
         ),
         identity,
     )
+
+
+@app.command()
+def recorder(
+    address: Annotated[
+        str,
+        typer.Argument(
+            help="home-assistant_v2.db, or a SQLAlchemy address: mysql://user@host/homeassistant, postgresql://..."
+        ),
+    ],
+    mapping: Annotated[Path | None, typer.Option("--mapping", help="A TOML file with renamed entities.")] = None,
+    dry_run: DryRun = False,
+    start: From = None,
+    stop: To = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    rate: Rate = None,
+    registry: Registry = None,
+    weather: Weather = None,
+    home: Prefix = "",
+    keep_going: KeepGoing = False,
+    no_summaries: NoSummaries = False,
+    report: ReportFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """From Home Assistant's recorder: states, and long-term statistics for the time before them.
+
+    SQLite is opened read-only, beside a running Home Assistant too. A database's password is read from
+    RECORDER_PASSWORD where the address has none.
+    """
+    common = Common(
+        dry_run=dry_run,
+        start=start,
+        stop=stop,
+        rate=rate,
+        registry=registry,
+        weather=weather,
+        home=home,
+        keep_going=keep_going,
+        no_summaries=no_summaries,
+        report=report,
+        as_json=as_json,
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        mapping=mapping,
+    )
+    source = Recorder(
+        with_password(address, os.environ.get("RECORDER_PASSWORD", "")),
+        include=common.include,
+        exclude=common.exclude,
+        rename=read_mapping(mapping).rename,
+    )
+    run(common, lambda _folder, _progress: source, source.identity)

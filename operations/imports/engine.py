@@ -28,7 +28,10 @@ from operations.imports.existing import Existing, to_datetime, to_ns
 from operations.imports.history import History
 from operations.imports.position import Position
 from operations.imports.reading import SECOND, Reading, Slice, Source
+from operations.imports.recorder import Recorder
 from operations.imports.report import EntityReport, Report
+from operations.imports.statistics import MEASUREMENTS as STATISTICS
+from operations.imports.statistics import StatisticRows
 from operations.imports.summarise import MEASUREMENTS, Row, Summariser, ordered
 from operations.imports.target import Target, Writers, first_refusals
 from writer import SpoolError
@@ -120,6 +123,7 @@ class Importer:
     _began_at: int = 0
     _began_readings: int = 0
     _crossing: dict[str, Any] | None = None
+    _statistics_kept: dict[str, Any] | None = None
 
     async def run(self) -> Report:
         """Import all of it. Raises UserError, SourceError, ServerProblem; the position is kept whatever happens."""
@@ -150,6 +154,7 @@ class Importer:
         if crossing is not None and crossing["border"] < self._borders.raw:
             kept = crossing
         self._crossing = crossing if crossing is not None and crossing["border"] == self._borders.raw else None
+        self._statistics_kept = kept.get("statistics")
         self._done_to = kept["done_to"]
         self.history.restore(kept["history"])
         self._summariser.restore(kept["summariser"])
@@ -179,6 +184,8 @@ class Importer:
                         self._keep(found.stop_ns)
                         self._tell(found.stop_ns, first, stop)
                 await self._finish(writers, now_ns)
+                if isinstance(self.source, Recorder):
+                    await self._statistics(self.source, writers)
         except Refused as refused:
             raise self._refusal(list(refused.args)) from None
         except SpoolError as error:
@@ -319,6 +326,47 @@ class Importer:
             "again: they are sent again first. With --keep-going the import passes over them."
         )
 
+    # long-term statistics -----------------------------------------------------------------------------------
+
+    async def _statistics(self, source: Recorder, writers: Writers | None) -> None:
+        """Rows of the time before the states, in measurements of their own."""
+        span = await source.statistics_span()
+        if span is None:
+            return
+        report, options = self.report, self.options
+        made = StatisticRows(options.zone, report.entities, await source.first_states())
+        start = span[0]
+        if self._statistics_kept is not None:
+            start = self._statistics_kept["done_to"]
+            made.restore(self._statistics_kept["state"])
+        start = max(start, options.start_ns or start)
+        stop = min(span[1] + 1, options.stop_ns or span[1] + 1)
+        if start >= stop:
+            return
+        await self._existing.look(start, stop)
+        async for until, hours, skipped in source.statistics(start, stop):
+            report.skipped.merge(skipped)
+            rows = [row for hour in hours for row in made.add(hour, report.skipped)]
+            await self._write_statistics(rows + (made.close() if until >= stop else []), writers)
+            self._statistics_kept = {"done_to": until, "state": made.state()}
+            self._keep(self._done_to)
+            self._tell(until, span[0], stop)
+        if writers is not None:
+            await self._hold_back(writers, 0)
+
+    async def _write_statistics(self, rows: list[Row], writers: Writers | None) -> None:
+        kept = [row for row in rows if self._borders.takes(row)]
+        new = await self._existing.new_rows(kept)
+        report = self.report
+        report.rows_already_there += len(kept) - len(new)
+        if len(kept) < len(rows):
+            report.skipped.add("rows of long-term statistics", TOO_OLD, count=len(rows) - len(kept))
+        for row in new:
+            report.statistics[row.tier] += 1
+        if writers is not None and new:
+            await writers.write_rows(new, STATISTICS)
+            await self._hold_back(writers, MOST_PENDING)
+
     async def _backfill(self, server: SummaryServer, start_ns: int, stop_ns: int) -> None:
         """The tasks do not look back: sum up what was imported as events."""
         if start_ns >= stop_ns or not self.report.written:
@@ -341,7 +389,7 @@ class Importer:
         }
         if self._crossing is None and 0 < self._borders.raw <= done_to:
             self._crossing = {**content, "border": self._borders.raw}
-        self.position.keep({**content, "crossing": self._crossing})
+        self.position.keep({**content, "crossing": self._crossing, "statistics": self._statistics_kept})
 
     def _tell(self, at_ns: int, first: int, stop: int) -> None:
         elapsed = max(time.monotonic() - self._began, 1e-9)
