@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-import os
-import shutil
 import sqlite3
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +14,7 @@ import pytest
 
 from operations.imports.reading import SourceError
 from operations.imports.recorder import Recorder
-from operations.imports.recorder_database import without_password
-from operations.influxd import free_port
-from tests.operations.imports.conftest import ZONE, NewHome
+from tests.operations.imports.conftest import NewHome
 from tests.operations.imports.homes import DAY, HOUR, SECOND, State, a_home
 from tests.operations.imports.recorder_files import RecorderFile, Statistic
 from tests.operations.imports.test_influxdb1 import expected
@@ -115,7 +108,8 @@ def test_statistics_of_the_time_before_are_apart_and_marked(new_home: NewHome, v
         if one.mean is not None:
             assert (row["time_weighted_avg"], row["min_value"], row["max_value"]) == (one.mean, one.low, one.high)
             assert (row["covered_seconds"], row["value_seconds"]) == (3600.0, one.mean * 3600)
-            assert "event_count" not in row and "avg_value" not in row
+            assert "event_count" not in row
+            assert "avg_value" not in row
         else:
             assert row["last_value"] == one.state
             assert row.get("increase", 0.0) == (0.5 if one.time_ns > begin else 0.0)
@@ -131,7 +125,8 @@ def test_statistics_of_the_time_before_are_apart_and_marked(new_home: NewHome, v
     assert report.statistics == {"hourly": len(hourly), "daily": len(daily)}
     assert ("statistic tibber:energy", "a statistic that is no entity's") in report.skipped
     # Nothing of it stands among the rows of events, and nothing of them was touched.
-    assert not new_home.stored("hourly") and not new_home.stored("daily")
+    assert not new_home.stored("hourly")
+    assert not new_home.stored("daily")
     again = new_home.bring(lambda: Recorder(str(path)), summaries=False)
     assert again.statistics == report.statistics
     assert new_home.stored("hourly", "hourly_statistics") == hourly
@@ -166,7 +161,7 @@ def test_what_is_no_recorder_is_a_sentence(new_home: NewHome) -> None:
         (cut, "malformed.: it is damaged, or a copy made while Home Assistant wrote"),
     ):
         with pytest.raises(SourceError, match=sentence):
-            new_home.bring(lambda path=path: Recorder(str(path)))
+            new_home.bring(partial(Recorder, str(path)))
 
 
 def test_a_recorder_that_is_being_written(new_home: NewHome) -> None:
