@@ -27,6 +27,7 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("operations.demo_command:demo", "See a real home in a local InfluxDB: data, summaries, report."),
     "server": Command("operations.server_commands:app", "Start, stop and look at a local InfluxDB server."),
     "stack": Command("operations.stack_commands:app", "Preview and apply what is declared in stacks/."),
+    "fleet": Command("operations.fleet_commands:app", "Preview and apply many stacks of homes, listed in one file."),
     "env": Command("operations.stack_commands:env", "Print a stack's outputs as INFLUXDB_* variables."),
     "backfill": Command("operations.summary_commands:backfill", "Build the summaries of a span of time."),
     "repair": Command("operations.summary_commands:repair", "Find summaries that are missing or stale, and mend them."),

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +20,7 @@ from operations import paths
 from operations.demo import dataset, kept_events
 from operations.demo.tables import print_tables
 from operations.errors import UserError
+from operations.exclusive import alone
 from operations.report.home import HomeFigures, read_home
 
 STACK = "dev"
@@ -33,17 +31,6 @@ def write_json(path: Path, content: object) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(json.dumps(content, indent=2) + "\n")
     partial.rename(path)
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Only one demo at a time in a folder. Raises UserError."""
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"Another demo is at work in {folder}: wait for it to end.") from None
-        yield
 
 
 def bars() -> Progress:
@@ -202,7 +189,7 @@ def run_demo(rows: int) -> None:
     folder.mkdir(exist_ok=True)
     # SIGTERM ends as Ctrl-C does: pulumi and the writer get to put things in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with alone(folder):
+    with alone(folder, "demo"):
         server = start_server()
         console.print(f"[green]✓[/] InfluxDB at {server.url}")
         outputs, _ = apply_stack(server.url, server.token)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from operations import paths, pulumi_project
+from operations import paths, pulumi_lock, pulumi_project
 from operations.errors import UserError
 from operations.influxd import write_private
 from operations.stack_diff import ResourceChange, changes_of
@@ -50,9 +50,14 @@ class Result:
 
 
 def passphrase_file() -> Path:
+    """The file with this machine's passphrase. Of two that make it at once, one wins for both."""
     path = paths.local("pulumi.passphrase")
     if not path.exists():
-        write_private(path, secrets.token_urlsafe(32) + "\n")
+        own = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        write_private(own, secrets.token_urlsafe(32) + "\n")
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(own)
+        own.unlink()
     return path
 
 
@@ -86,7 +91,9 @@ def runner_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]
 def complaint(output: str) -> str:
     """The lines of pulumi's output that say what is wrong, without colours, duplicates and the stack's frame."""
     lines = [_COLOURS.sub("", line).rstrip() for line in output.splitlines()]
-    telling = [line.strip() for line in lines if re.search(r"\berror\b|cannot|invalid|refused|failed", line, re.I)]
+    telling = [
+        line.strip() for line in lines if re.search(r"\berror\b|cannot|invalid|refused|failed|created by", line, re.I)
+    ]
     return "\n".join(dict.fromkeys(telling or [line for line in lines if line.strip()][-8:]))
 
 
@@ -151,8 +158,7 @@ class Stack:
         return self._operate("preview", ["--refresh"] if refresh else [], progress)
 
     def up(self, progress: Progress | None = None) -> Result:
-        """Make the server what the program declares. A lock or a half-made resource of an interrupted run is settled
-        first. Raises PulumiError."""
+        """Make the server what the program declares. Raises PulumiError."""
         return self._operate("up", ["--yes", "--skip-preview"], progress)
 
     def refresh(self, progress: Progress | None = None) -> Result:
@@ -172,10 +178,9 @@ class Stack:
         return dict(found)
 
     def recover(self) -> None:
-        """After an interrupted run: take away its lock and settle operations that it left pending."""
+        """After an interrupted run: settle the operations that it left pending."""
         if self.name not in self.names():
             return
-        self.run("cancel", "--yes", "--stack", self.name)
         state = json.loads(self.run("stack", "export", "--stack", self.name))
         if state.get("deployment", {}).get("pending_operations"):
             self.refresh()
@@ -191,6 +196,19 @@ class Stack:
         return f"{what} with another passphrase: set PULUMI_CONFIG_PASSPHRASE to that one ({passphrase_source()})."
 
     def _operate(self, operation: str, arguments: list[str], progress: Progress | None) -> Result:
+        """Run it; a lock whose owner is gone is taken away first. Raises PulumiError."""
+        try:
+            return self._once(operation, arguments, progress)
+        except PulumiError as error:
+            holders = pulumi_lock.owners(str(error))
+            if not holders:
+                raise
+            if not pulumi_lock.have_ended(holders):
+                raise PulumiError(pulumi_lock.sentence(self.name, holders)) from None
+        self.run("cancel", "--yes", "--stack", self.name)
+        return self._once(operation, arguments, progress)
+
+    def _once(self, operation: str, arguments: list[str], progress: Progress | None) -> Result:
         with self._project() as folder:
             log = folder / "events.json"
             output = folder / "output"
