@@ -1,0 +1,1 @@
+"""Is everything well? Checks that each give reasons, put together to `healthy` or `unhealthy`."""

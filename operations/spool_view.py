@@ -1,0 +1,45 @@
+"""The writer's spool as it is, also while a writer uses it: read only, without its lock."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from operations.errors import UserError
+from writer.settings import DEFAULT_SPOOL
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolView:
+    """What waits and what was refused for good. A writer that runs may have delivered the last few already."""
+
+    path: Path
+    pending: int
+    pending_bytes: int
+    oldest_pending_seconds: float
+    dead_letters: int
+
+
+def spool_path(environment: Mapping[str, str] = os.environ) -> tuple[Path, bool]:
+    """Where the writer's spool is, and whether INFLUXDB_SPOOL_PATH says so (else it is the default)."""
+    given = environment.get("INFLUXDB_SPOOL_PATH", "").strip()
+    return (Path(given), True) if given else (DEFAULT_SPOOL, False)
+
+
+def look(path: Path, *, now: float | None = None) -> SpoolView:
+    """Look into a spool. Raises UserError where there is none or it can't be read."""
+    if not path.is_file():
+        raise UserError(f"There is no spool at {path}: name the writer's in INFLUXDB_SPOOL_PATH.")
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as spool:
+            lines, size, oldest = spool.execute("SELECT sum(lines), sum(bytes), min(born) FROM queue").fetchone()
+            letters = spool.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
+    except sqlite3.Error as error:
+        raise UserError(f"The spool {path} cannot be read: {error}.") from None
+    age = 0.0 if oldest is None else max(0.0, (time.time() if now is None else now) - oldest)
+    return SpoolView(path, int(lines or 0), int(size or 0), age, int(letters))

@@ -1,0 +1,1 @@
+"""How much space the history takes, how it grows, what costs most, and whether what should expire does."""
