@@ -31,12 +31,14 @@ COMMANDS: dict[str, Command] = {
     "env": Command("operations.stack_commands:env", "Print a stack's outputs as INFLUXDB_* variables."),
     "backfill": Command("operations.summary_commands:backfill", "Build the summaries of a span of time."),
     "repair": Command("operations.summary_commands:repair", "Find summaries that are missing or stale, and mend them."),
-    "query": Command("operations.query.command:query", "Ask for summaries: a table, JSON, CSV or a plot."),
     "archive": Command("operations.archive_commands:app", "Keep days as Parquet before they expire; restore them."),
     "import": Command(
         "operations.import_commands:app", "Bring over earlier history from InfluxDB 1.x or Home Assistant's recorder."
     ),
     "spool": Command("operations.spool_commands:app", "Look at the writer's spool, and deliver what it holds."),
+    "storage": Command("operations.storage_commands:app", "How much space the history takes, and what costs most."),
+    "health": Command("operations.health_commands:health", "Is everything well? Exit code 0 only if so."),
+    "serve": Command("operations.health_commands:serve", "Answer GET /health and /metrics, and record each hour."),
     "dead-letters": Command(
         "operations.spool_commands:dead_letters_app", "List, show, export or replay events that the server refused."
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 
 import pytest
 
@@ -56,3 +57,38 @@ def test_json_logs_are_one_object_per_line_with_extras() -> None:
 def test_a_wrong_level_is_refused() -> None:
     with pytest.raises(UserError, match="LOG_LEVEL"):
         logs.configure({"LOG_LEVEL": "LOUD"})
+
+
+def stream_of(
+    formatter: logging.Formatter, *, limit: logs.RateLimit | None = None
+) -> tuple[logging.Logger, io.StringIO]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    if limit is not None:
+        handler.addFilter(limit.filter)
+    logger = logging.Logger("writer")
+    logger.addHandler(handler)
+    return logger, stream
+
+
+def test_text_logs_are_one_line_with_extras() -> None:
+    logger, stream = stream_of(logs.TextFormatter())
+    logger.warning("delivery\nwaits", extra={"pending": 3})
+    (line,) = stream.getvalue().splitlines()
+    assert line.endswith("WARNING writer: delivery\\nwaits pending=3")
+
+
+def test_an_outage_is_told_at_most_once_in_a_while() -> None:
+    logger, stream = stream_of(logs.JsonFormatter(), limit=logs.RateLimit(seconds=0.2))
+    for attempt in range(50):
+        logger.warning("no answer, attempt %d", attempt)
+    logger.warning("the disk is full")
+    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == [
+        "no answer, attempt 0",
+        "the disk is full",
+    ]
+    time.sleep(0.25)
+    logger.warning("no answer, attempt %d", 50)
+    last = json.loads(stream.getvalue().splitlines()[-1])
+    assert (last["message"], last["left_out"]) == ("no answer, attempt 50", 49)
