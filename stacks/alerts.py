@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
-from flux_tasks.alerts import AlertSettings, Endpoint, alert_tasks
+from flux_tasks.alerts import AlertSettings, Endpoint
+from flux_tasks.specs import FluxTask
 from provider import NotificationEndpoint, NotificationRule, StatusRule, TagRule, Task
 from stacks.settings import HomeSettings
 from stacks.storage import Storage
@@ -22,6 +25,7 @@ class Alerts(pulumi.ComponentResource):
         home: HomeSettings,
         settings: AlertSettings,
         storage: Storage,
+        tasks: Sequence[FluxTask],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("hearthflux:index:Alerts", home.named("alerts"), None, opts)
@@ -38,9 +42,7 @@ class Alerts(pulumi.ComponentResource):
                     parent=self, depends_on=[*storage.buckets.values(), storage.operations_bucket]
                 ),
             )
-            for task in alert_tasks(
-                settings, home.tiers, home.time_zone, home=home.name, prefix=home.prefix, offsets=home.offsets
-            )
+            for task in tasks
         }
         if settings.endpoint is not None:
             self._notify(home, settings, settings.endpoint, org.id)

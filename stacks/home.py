@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 
-from flux_tasks.specs import FluxTask
 from provider import Organization
 from stacks import moved
 from stacks.access import Access
 from stacks.alerts import Alerts
+from stacks.refusals import Tasks
 from stacks.settings import HomeSettings
 from stacks.storage import Storage
 from stacks.summaries import Summaries
@@ -24,16 +23,16 @@ class Home(pulumi.ComponentResource):
         self,
         home: HomeSettings,
         organization: Organization,
-        tasks: Sequence[FluxTask],
+        tasks: Tasks,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("hearthflux:index:Home", home.name, None, opts)
         child = pulumi.ResourceOptions(parent=self, aliases=moved.component(home))
         self.storage = Storage(home, organization, child)
-        self.summaries = Summaries(home, self.storage, tasks, child)
+        self.summaries = Summaries(home, self.storage, tasks.summaries, child)
         self.access = Access(home, self.storage, child)
         if home.alerts is not None:
-            self.alerts = Alerts(home, home.alerts, self.storage, pulumi.ResourceOptions(parent=self))
+            self.alerts = Alerts(home, home.alerts, self.storage, tasks.alerts, pulumi.ResourceOptions(parent=self))
         self.outputs: dict[str, Any] = {
             "org": organization.name,
             "org_id": organization.id,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from event_schema import Tier
+from flux_tasks.alerts import alert_tasks
 from flux_tasks.specs import DAY, Downsample, FluxTask, downsamples, home_tasks
 from stacks.settings import HomeSettings, StackSettings, WrongSetting
 from templates.render import TemplateProblem
@@ -70,29 +72,49 @@ def contradictions(
     found = [
         f"home {home.name}: {reason}" for spec in specs for reason in _of_spec(spec, {t.bucket: t for t in home.tiers})
     ]
+    own = {*home.buckets, home.operations_bucket}
     return found + [
-        f"home {home.name}: task {task.name} ({task.source}) reads or writes the bucket {bucket!r}, which this stack "
-        f"does not have in organization {home.organization}: it has {', '.join(sorted(buckets))}"
+        f"home {home.name}: task {task.name} reads or writes the bucket {bucket!r}, which this stack does not have in "
+        f"organization {home.organization}: the home has {', '.join(sorted(own))}"
         for task in tasks
         for bucket in named_buckets(task.flux)
-        if bucket not in buckets | SYSTEM_BUCKETS
+        if bucket not in buckets | own | SYSTEM_BUCKETS
     ]
 
 
-def planned(settings: StackSettings) -> Mapping[str, Sequence[FluxTask]]:
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """A home's tasks: those that sum up, and those that watch it."""
+
+    summaries: Sequence[FluxTask]
+    alerts: Sequence[FluxTask]
+
+
+def _tasks(home: HomeSettings) -> Tasks:
+    tiers, zone, prefix, offsets = home.tiers, home.time_zone, home.prefix, home.offsets
+    return Tasks(
+        home_tasks(tiers, zone, prefix=prefix, offsets=offsets),
+        ()
+        if home.alerts is None
+        else alert_tasks(home.alerts, tiers, zone, home=home.name, prefix=prefix, offsets=offsets),
+    )
+
+
+def planned(settings: StackSettings) -> Mapping[str, Tasks]:
     """The tasks of each home by the home's name. Raises WrongSetting with everything that contradicts itself."""
-    tasks: dict[str, Sequence[FluxTask]] = {}
+    tasks: dict[str, Tasks] = {}
     wrong: list[str] = []
     for home in settings.homes:
         try:
             specs = downsamples(home.tiers, home.time_zone, prefix=home.prefix, offsets=home.offsets)
-            tasks[home.name] = home_tasks(home.tiers, home.time_zone, prefix=home.prefix, offsets=home.offsets)
+            tasks[home.name] = _tasks(home)
         except (ValueError, TemplateProblem) as error:
             wrong.append(f"home {home.name}: {error}")
             continue
         neighbours = (one for one in settings.homes if one.organization == home.organization)
-        buckets = frozenset(bucket for one in neighbours for bucket in one.buckets)
-        wrong += contradictions(home, specs, tasks[home.name], buckets)
+        buckets = frozenset(bucket for one in neighbours for bucket in (*one.buckets, one.operations_bucket))
+        found = tasks[home.name]
+        wrong += contradictions(home, specs, [*found.summaries, *found.alerts], buckets)
     if wrong:
         raise WrongSetting("\n".join(wrong))
     return tasks

@@ -73,8 +73,8 @@ def test_a_window_finer_than_its_source() -> None:
 def test_a_bucket_that_the_stack_does_not_have(flux: str, bucket: str) -> None:
     task = FluxTask(name="t", flux=flux, description="", source="templates/t.flux.j2")
     [reason] = contradictions(home(), [], [task], frozenset(home().buckets))
-    assert f"task t (templates/t.flux.j2) reads or writes the bucket {bucket!r}" in reason
-    assert "it has events, events_daily, events_hourly" in reason
+    assert f"task t reads or writes the bucket {bucket!r}" in reason
+    assert "the home has events, events_daily, events_hourly, operations" in reason
 
 
 def test_comments_name_no_buckets_and_texts_hold_no_comments() -> None:
@@ -85,7 +85,7 @@ def test_comments_name_no_buckets_and_texts_hold_no_comments() -> None:
 
 
 def test_the_offset_is_the_tasks() -> None:
-    [hourly, _] = planned(load({"offsetMinutes": {"hourly": 0, "daily": 90}}, {}))["home"]
+    [hourly, _] = planned(load({"offsetMinutes": {"hourly": 0, "daily": 90}}, {}))["home"].summaries
     assert "offset: 0" in hourly.flux
     assert downsamples(offsets={"hourly": timedelta(0), "daily": timedelta(minutes=90)})[1].offset.seconds == 5400
 
