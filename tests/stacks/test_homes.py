@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.error
 import urllib.request
 from typing import Any
@@ -161,8 +162,20 @@ def test_a_home_decides_before_the_environment_and_the_environment_before_the_st
     assert [home.tiers.hourly.retention.days for home in (a, b) if home.tiers.hourly.retention] == [70, 70]
 
 
-def test_data_loss_is_allowed_for_the_named_buckets_only_and_protect_stands_above_it() -> None:
+def test_data_loss_is_allowed_for_the_named_buckets_only() -> None:
     config = {"homes": ["a", {"name": "b", "allowDataLoss": ["b_events"]}], "allowDataLoss": ["a_events_daily"]}
     a, b = load(config, {}).homes
     assert a.allow_data_loss == frozenset({"a_events_daily"})
     assert b.allow_data_loss == frozenset({"b_events"})
+
+
+@pytest.mark.parametrize("protect", [False, True])
+def test_protect_stands_above_what_is_allowed(configured: Configured, unique: str, protect: bool) -> None:
+    """In prod nothing that holds data is deleted or replaced, also not a bucket that may lose data."""
+    program = configured(organization=f"org-{unique}", protect=protect, allowDataLoss=["events"])
+    answer = program.run("preview", "--json")
+    assert answer.returncode == 0, answer.stdout
+    states = (step["newState"] for step in json.loads(answer.stdout)["steps"])
+    protected = {state["urn"].rpartition("::")[2] for state in states if state.get("protect")}
+    always = {"events_hourly", "events_daily"}
+    assert protected == (always | {"events", "operations", "organization"} if protect else always)
