@@ -17,7 +17,7 @@ from event_schema import DAILY_EVENTS, HOME_ASSISTANT_EVENTS, HOURLY_EVENTS, TIE
 from operations import paths
 from operations.archive import Archive, HomeServer, export, restore, verify
 from operations.archive.export import Pace
-from operations.archive.manifest import Manifest, days_between
+from operations.archive.manifest import Manifest, day_of, days_between
 from operations.archive.plan import due_days, expires, whole_until
 from operations.archive.source import BucketInfo
 from operations.archive.status import expiring
@@ -55,8 +55,13 @@ def open_archive(target: str, tier: str, bucket: str, org: str) -> Archive:
     address = target or os.environ.get(VARIABLE, "").strip()
     if not address:
         raise UserError(f"Where is the archive? Name a folder or a URL with --target or {VARIABLE}.", exit_code=2)
-    name = bucket or (os.environ.get("INFLUXDB_BUCKET", "").strip() if tier == "raw" else "") or TIERS[tier].bucket
-    return Archive(Target(address), name, MEASUREMENTS[tier], org)
+    return Archive(Target(address), bucket or bucket_of(tier), MEASUREMENTS[tier], org)
+
+
+def bucket_of(tier: str) -> str:
+    """The tier's bucket as the environment names it: INFLUXDB_BUCKET for the raw events, HOME_BUCKET_PREFIX."""
+    named = os.environ.get("INFLUXDB_BUCKET", "").strip() if tier == "raw" else ""
+    return named or TIERS.prefixed(os.environ.get("HOME_BUCKET_PREFIX", "").strip())[tier].bucket
 
 
 def parse_day(text: str, option: str) -> date:
@@ -108,11 +113,12 @@ class Span:
     first: str
     stop: str
     everything: bool
+    until_now: bool
     before_expiry: int
 
     async def days(self, server: HomeServer, archive: Archive, bucket: BucketInfo) -> list[date]:
         now = datetime.now(UTC)
-        if not (self.first or self.stop or self.everything):
+        if not (self.first or self.stop or self.everything or self.until_now):
             expiring = due_days(now, bucket.retention, bucket.shard_group, timedelta(days=self.before_expiry))
             # Archived days that the server still has may have got late events.
             oldest = expiring[0] if expiring else date.min
@@ -120,7 +126,8 @@ class Span:
         oldest_stored = await server.oldest(bucket, archive.measurement.name)
         if oldest_stored is None:
             return []
-        return chosen(self.first, self.stop, days_between(oldest_stored, whole_until(now)))
+        end = day_of(now) + timedelta(days=1) if self.until_now else whole_until(now)
+        return chosen(self.first, self.stop, days_between(oldest_stored, end))
 
 
 @app.command()
@@ -131,6 +138,9 @@ def run(
     first: FromOption = "",
     stop: ToOption = "",
     everything: Annotated[bool, typer.Option("--all", help="Every whole day that the server has.")] = False,
+    until_now: Annotated[
+        bool, typer.Option("--until-now", help="Also the running day, as it is now: before a migration.")
+    ] = False,
     before_expiry: Annotated[
         int, typer.Option("--before-expiry", min=1, help="Days that expire within so many days (the default choice).")
     ] = 30,
@@ -152,7 +162,7 @@ def run(
             archive = open_archive(target, tier, bucket, server.org)
             archive.target.prepare()
             info = await server.bucket(archive.bucket)
-            days = await Span(first, stop, everything, before_expiry).days(server, archive, info)
+            days = await Span(first, stop, everything, until_now, before_expiry).days(server, archive, info)
             with day_bar("archive") as tell:
                 report = await export(server, archive, days, replace=replace, pace=Pace(rows_per_second), progress=tell)
         parts = [f"{report.looked_at} days looked at, {report.exported} archived, {report.again} archived again"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,6 +38,12 @@ class Series:
 def identifier(name: str) -> str:
     """A measurement, tag or field as InfluxQL quotes it."""
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def rfc3339(time_ns: int) -> str:
+    """With all nine digits: datetime has six."""
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
 class InfluxQL:
@@ -81,6 +88,20 @@ class InfluxQL:
             raise unreachable(self.url, error, READ_SECONDS) from None
         found: dict[str, Any] = json.loads(text)
         return found
+
+    async def delete(self, bucket: str, org: str, measurement: str, start: int, stop: int) -> None:
+        """Delete a measurement's points from `start` to `stop`, both included, in nanoseconds. Raises ServerProblem."""
+        if self._session is None:
+            raise RuntimeError("use InfluxQL as an async context manager")
+        body = {"start": rfc3339(start), "stop": rfc3339(stop), "predicate": f"_measurement={identifier(measurement)}"}
+        try:
+            async with self._session.post(
+                f"{self.url}/api/v2/delete", params={"org": org, "bucket": bucket}, json=body
+            ) as answer:
+                if answer.status != 204:
+                    raise answered(self.url, org, answer.status, await answer.text(errors="replace"))
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise unreachable(self.url, error, READ_SECONDS) from None
 
     async def series(self, query: str, *, database: str, policy: str) -> AsyncIterator[Series]:
         """The answer of one statement, piece by piece; memory holds one piece. Raises ServerProblem."""

@@ -7,7 +7,6 @@ many values of each field as the server counts before the day gets its name.
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,7 +19,7 @@ import pyarrow.parquet as pq
 
 from operations.archive.manifest import DAY_NS, Manifest, start_ns
 from operations.archive.plan import SLICE_VALUES, Action, decide, slices
-from operations.archive.source import BucketInfo, HomeServer
+from operations.archive.source import BucketInfo, HomeServer, runs_of_days
 from operations.archive.store import Archive, Progress, workspace
 from operations.archive.tables import Columns, PointTable, aligned, merged, points, table_of, value_counts
 
@@ -86,23 +85,20 @@ async def export(
     bucket = await server.bucket(archive.bucket)
     others = await server.other_measurements(bucket, {archive.measurement.name})
     report = ExportReport(not_archived=others)
-    job = _Job(server, archive, bucket, pace or Pace(), slice_values)
-    with archive.target.locked(archive.bucket):
-        _remove_drafts(archive)
+    with archive.target.locked(archive.bucket), workspace(archive.target, archive.bucket) as folder:
+        job = _Job(server, archive, bucket, pace or Pace(), slice_values, folder)
         archive.remove_leftovers()
-        for number, day in enumerate(days):
-            if progress is not None:
-                progress(number, len(days), day)
-            await _one_day(job, day, replace, report)
+        number = 0
+        for run in runs_of_days(days, bucket.shard_group):
+            stored = await server.counts(bucket, archive.measurement.name, run)
+            for day in run:
+                if progress is not None:
+                    progress(number, len(days), day)
+                await _one_day(job, day, stored[day], replace, report)
+                number += 1
         if progress is not None:
             progress(len(days), len(days), None)
     return report
-
-
-def _remove_drafts(archive: Archive) -> None:
-    if archive.target.local:
-        for leftover in Path(archive.target.path(archive.bucket)).glob(".draft-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +108,13 @@ class _Job:
     bucket: BucketInfo
     pace: Pace
     slice_values: int
+    folder: Path
 
 
-async def _one_day(job: _Job, day: date, replace: bool, report: ExportReport) -> None:
+async def _one_day(job: _Job, day: date, stored: dict[str, int], replace: bool, report: ExportReport) -> None:
     archive = job.archive
     report.looked_at += 1
     for attempt in range(1, ATTEMPTS + 1):
-        stored = await job.server.counts(job.bucket, archive.measurement.name, day)
         before = archive.manifests().get(day)
         action = decide(stored, before.values if before is not None else None, replace=replace)
         if action is Action.KEEP:
@@ -130,6 +126,7 @@ async def _one_day(job: _Job, day: date, replace: bool, report: ExportReport) ->
         except DayChanged as error:
             if attempt == ATTEMPTS:
                 report.failed[day.isoformat()] = str(error)
+            stored = await job.server.counts_of(job.bucket, archive.measurement.name, day)
             continue
         report.exported += before is None
         report.again += before is not None
@@ -144,28 +141,25 @@ async def _write(job: _Job, day: date, stored: dict[str, int], before: Manifest 
     for column in before.columns if before is not None else ():
         columns.add(column.role, column.key, column.kind)
     spans = await _spans(job, day, sum(stored.values()))
-    with workspace(archive.target, archive.bucket) as folder:
-        drafts: list[Path] = []
-        read: dict[str, int] = {}
-        for start, stop in spans:
-            held = PointTable(columns)
-            async for series in job.server.points(job.bucket, archive.measurement.name, start, stop):
-                held.add(series)
-            table = held.table()
-            for key, count in value_counts(table, columns).items():
-                read[key] = read.get(key, 0) + count
-            drafts.append(folder / f"{len(drafts)}.arrow")
-            with pa.OSFile(str(drafts[-1]), "wb") as sink, pa.ipc.new_file(sink, table.schema) as output:
-                output.write_table(table)
-            await job.pace.after(table.num_rows)
-        if read != stored:
-            raise DayChanged(_difference(archive, stored, read))
-        tables = _slices(drafts, columns)
-        if before is None:
-            return archive.write_day(day, columns, tables, folder)
-        with archive.opened(before, folder) as archived:
-            both = _with_archived(archived, archive.columns(before), spans, tables, columns)
-            return archive.write_day(day, columns, both, folder)
+    drafts: list[pa.Table | Path] = []
+    read: dict[str, int] = {}
+    for start, stop in spans:
+        held = PointTable(columns)
+        async for series in job.server.points(job.bucket, archive.measurement.name, start, stop):
+            held.add(series)
+        table = held.table()
+        for key, count in value_counts(table, columns).items():
+            read[key] = read.get(key, 0) + count
+        drafts.append(table if len(spans) == 1 else _spilled(table, job.folder / f"{day}-{len(drafts)}.arrow"))
+        await job.pace.after(table.num_rows)
+    if read != stored:
+        raise DayChanged(_difference(archive, stored, read))
+    tables = _slices(drafts, columns)
+    if before is None:
+        return archive.write_day(day, columns, tables, job.folder)
+    with archive.opened(before, job.folder) as archived:
+        both = _with_archived(archived, archive.columns(before), spans, tables, columns)
+        return archive.write_day(day, columns, both, job.folder)
 
 
 async def _spans(job: _Job, day: date, values: int) -> list[tuple[int, int]]:
@@ -177,11 +171,20 @@ async def _spans(job: _Job, day: date, values: int) -> list[tuple[int, int]]:
     return slices(start, hours, most=job.slice_values, longest=longest)
 
 
-def _slices(drafts: Sequence[Path], columns: Columns) -> Iterator[pa.Table]:
-    for place in drafts:
-        with pa.memory_map(str(place)) as source:
-            yield aligned(pa.ipc.open_file(source).read_all(), columns)
-        place.unlink()
+def _spilled(table: pa.Table, place: Path) -> Path:
+    with pa.OSFile(str(place), "wb") as sink, pa.ipc.new_file(sink, table.schema) as output:
+        output.write_table(table)
+    return place
+
+
+def _slices(drafts: Sequence[pa.Table | Path], columns: Columns) -> Iterator[pa.Table]:
+    for draft in drafts:
+        if isinstance(draft, Path):
+            with pa.memory_map(str(draft)) as source:
+                yield aligned(pa.ipc.open_file(source).read_all(), columns)
+            draft.unlink()
+        else:
+            yield aligned(draft, columns)
 
 
 def _with_archived(

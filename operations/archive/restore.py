@@ -68,13 +68,9 @@ async def restore(
     manifests = [archive.manifests()[day] for day in days]
     check_retention(bucket, manifests)
     report = RestoreReport()
-    todo = []
-    for manifest in manifests:
-        stored = await server.counts(bucket, archive.measurement.name, manifest.day)
-        if not again and stored == manifest.values:
-            report.there += 1
-        else:
-            todo.append(manifest)
+    stored = await server.counts(bucket, archive.measurement.name, days)
+    todo = [one for one in manifests if again or stored[one.day] != one.values]
+    report.there = len(manifests) - len(todo)
     columns = Columns(archive.measurement)
     for manifest in todo:
         for column in manifest.columns:
@@ -89,9 +85,9 @@ async def restore(
                 report.failed[manifest.day.isoformat()] = str(error)
                 continue
             report.rows += rows
-            stored = await server.counts(bucket, archive.measurement.name, manifest.day)
-            lacking = {key: count for key, count in manifest.values.items() if stored.get(key, 0) < count}
-            short = sum(count - stored.get(key, 0) for key, count in lacking.items())
+            found = await server.counts_of(bucket, archive.measurement.name, manifest.day)
+            lacking = {key: count for key, count in manifest.values.items() if found.get(key, 0) < count}
+            short = sum(count - found.get(key, 0) for key, count in lacking.items())
             if short > writing.left_out:
                 report.failed[manifest.day.isoformat()] = f"{short:,} values of {', '.join(lacking)} did not arrive"
                 continue

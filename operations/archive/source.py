@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
@@ -18,12 +18,13 @@ from operations.influxql import InfluxQL, Series, identifier
 from templates.render import flux_string, flux_time
 
 QUERY_SECONDS = 600.0
+LONGEST_RUN = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BucketInfo:
     """A bucket as the server describes it; `retention` None keeps for ever. `database` and `policy` are its names
-    in InfluxQL."""
+    in InfluxQL, `created` when it was made (ISO 8601, UTC)."""
 
     name: str
     id: str
@@ -32,6 +33,22 @@ class BucketInfo:
     shard_group: timedelta
     database: str
     policy: str
+    created: str
+
+
+def runs_of_days(days: Iterable[date], shard_group: timedelta) -> Iterator[list[date]]:
+    """Neighbouring days of one shard group together, at most a week of them. Pure."""
+    days_each = shard_group // timedelta(days=1) if shard_group % timedelta(days=1) == timedelta(0) else 1
+    run: list[date] = []
+    for day in sorted(days):
+        # Shard groups begin at whole multiples of their width since the year 1.
+        same = run and (day - run[-1]).days == 1 and day.toordinal() // days_each == run[0].toordinal() // days_each
+        if run and (not same or len(run) == LONGEST_RUN):
+            yield run
+            run = []
+        run.append(day)
+    if run:
+        yield run
 
 
 class HomeServer:
@@ -95,18 +112,35 @@ class HomeServer:
             shard_group=timedelta(seconds=width) if width else timedelta(days=7),
             database=mapping["database"],
             policy=mapping["retention_policy"],
+            created=str(found.get("createdAt", "")),
         )
 
-    async def counts(self, bucket: BucketInfo, measurement: str, day: date) -> dict[str, int]:
-        """Values of each field on one UTC day. By Flux, which is told the organization: a second opinion about what
-        InfluxQL reads. One day at a time: of a field with two types, Flux would count only one of them."""
-        rows = await self.flux.rows(
-            f"from(bucket: {flux_string(bucket.name)})"
-            f" |> range(start: {flux_time(midnight(day))}, stop: {flux_time(midnight(day) + timedelta(days=1))})"
-            f" |> filter(fn: (r) => r._measurement == {flux_string(measurement)})"
-            ' |> group(columns: ["_field"]) |> count()'
-        )
-        return {str(row["_field"]): int(row["_value"]) for row in rows if row["_value"]}
+    async def counts(self, bucket: BucketInfo, measurement: str, days: Iterable[date]) -> dict[date, dict[str, int]]:
+        """Values of each field on each of these UTC days. By Flux, which is told the organization: a second opinion
+        about what InfluxQL reads. A query stays within one shard group: of a field with two types in its range, Flux
+        counts only one."""
+        found: dict[date, dict[str, int]] = {day: {} for day in days}
+        for run in runs_of_days(found, bucket.shard_group):
+            rows = await self.flux.rows(
+                f"from(bucket: {flux_string(bucket.name)}) |> range(start: {flux_time(midnight(run[0]))},"
+                f" stop: {flux_time(midnight(run[-1] + timedelta(days=1)))})"
+                f" |> filter(fn: (r) => r._measurement == {flux_string(measurement)})"
+                + (
+                    ' |> group(columns: ["_field"]) |> count()'
+                    if len(run) == 1
+                    else ' |> aggregateWindow(every: 1d, fn: count, createEmpty: false, timeSrc: "_start")'
+                    ' |> group(columns: ["_time", "_field"]) |> sum()'
+                )
+            )
+            for row in rows:
+                if row["_value"]:
+                    day = run[0] if len(run) == 1 else day_of(row["_time"])
+                    found[day][str(row["_field"])] = int(row["_value"])
+        return found
+
+    async def counts_of(self, bucket: BucketInfo, measurement: str, day: date) -> dict[str, int]:
+        """Values of each field on one UTC day."""
+        return (await self.counts(bucket, measurement, [day]))[day]
 
     async def hourly_counts(self, bucket: BucketInfo, measurement: str, day: date) -> list[int]:
         """Values of all fields together in each of the day's 24 hours."""

@@ -16,6 +16,6 @@ async def expiring(server: HomeServer, archive: Archive, bucket: BucketInfo, wit
     """
     now = utc_now()
     days = due_days(now, bucket.retention, bucket.shard_group, within)
-    stored = {day: await server.counts(bucket, archive.measurement.name, day) for day in days}
+    stored = await server.counts(bucket, archive.measurement.name, days)
     archived = {day: one.values for day, one in archive.manifests().items()}
     return at_risk(now, bucket.retention, stored, archived, within)

@@ -21,7 +21,7 @@ from operations.archive.manifest import (
     manifest_of,
 )
 from operations.archive.tables import Columns, value_counts
-from operations.archive.target import Target
+from operations.archive.target import DRAFTS, Target
 
 COMPRESSION = "zstd"
 READ_BYTES = 1024 * 1024
@@ -114,7 +114,7 @@ class Archive:
             rows=rows,
             values=dict(sorted(values.items())),
             columns=columns.all,
-            written=datetime.now(UTC).isoformat(timespec="seconds"),
+            written=datetime.now(UTC).isoformat(timespec="microseconds"),
         )
         self.target.put_bytes(manifest.as_json().encode(), manifest.name, workspace)
         self.manifests()[day] = manifest
@@ -171,7 +171,7 @@ def workspace(target: Target, folder: str) -> Iterator[Path]:
     place = Path(target.path(folder)) if target.local else None
     if place is not None:
         place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".draft-", dir=place) as made:
+    with tempfile.TemporaryDirectory(prefix=DRAFTS, dir=place) as made:
         yield Path(made)
 
 

@@ -24,6 +24,7 @@ OBJECT_STORES = frozenset(
 )
 PARTIAL = ".partial"
 LOCK = ".lock"
+DRAFTS = ".draft-"
 
 
 class Target:
@@ -193,6 +194,8 @@ class Target:
                 ) from None
             for leftover in path.rglob(f".*{PARTIAL}"):
                 leftover.unlink(missing_ok=True)
+            for folder_of_drafts in path.glob(f"{DRAFTS}*"):
+                shutil.rmtree(folder_of_drafts, ignore_errors=True)
             yield
         finally:
             lock.close()

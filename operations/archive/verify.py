@@ -119,6 +119,9 @@ async def verify(
     Days of which the server has nothing any more are not compared. Raises ServerProblem and ArchiveProblem.
     """
     bucket = None if server is None else await server.bucket(archive.bucket)
+    stored: dict[date, dict[str, int]] = {}
+    if server is not None and bucket is not None:
+        stored = await server.counts(bucket, archive.measurement.name, days)
     findings: list[Finding] = []
     for number, day in enumerate(days):
         if progress is not None:
@@ -128,7 +131,7 @@ async def verify(
         findings += wrong
         if wrong or server is None or bucket is None:
             continue
-        if await server.counts(bucket, archive.measurement.name, day):
+        if stored[day]:
             findings += await check_server(server, archive, bucket, manifest)
     if progress is not None:
         progress(len(days), len(days), None)
