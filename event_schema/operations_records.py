@@ -66,4 +66,12 @@ HEALTH_RECORD = Measurement(
         Field(name="reason", kind="string", description="the first thing that is wrong"),
     ),
 )
-OPERATIONS_RECORDS = (STORAGE_RECORD, DISK_RECORD, SPOOL_RECORD, HEALTH_RECORD)
+SCHEMA_RECORD = Measurement(
+    name="schema",
+    tags=(_BUCKET,),
+    fields=(
+        _count("version", "the schema version that the bucket is written by"),
+        Field(name="program", kind="string", description="the version of hearthflux that wrote this down"),
+    ),
+)
+OPERATIONS_RECORDS = (STORAGE_RECORD, DISK_RECORD, SPOOL_RECORD, HEALTH_RECORD, SCHEMA_RECORD)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from event_schema import DAILY_EVENTS, HOME_ASSISTANT_EVENTS, HOURLY_EVENTS, TIERS, Measurement
+from influxdb_connection import ServerProblem
 from operations import paths
 from operations.archive import Archive, HomeServer, export, restore, verify
 from operations.archive.export import Pace
@@ -23,6 +24,7 @@ from operations.archive.source import BucketInfo
 from operations.archive.status import expiring
 from operations.archive.target import Target
 from operations.errors import UserError
+from operations.schema.record import operations_bucket, read_version, write_version
 
 app = typer.Typer(no_args_is_help=True, help="Keep whole days as Parquet files before they expire, and restore them.")
 
@@ -164,6 +166,7 @@ def run(
             info = await server.bucket(archive.bucket)
             days = await Span(first, stop, everything, until_now, before_expiry).days(server, archive, info)
             with day_bar("archive") as tell:
+                note = await recorded(server, archive)
                 report = await export(server, archive, days, replace=replace, pace=Pace(rows_per_second), progress=tell)
         parts = [f"{report.looked_at} days looked at, {report.exported} archived, {report.again} archived again"]
         parts.append(f"{report.rows:,} points in {report.bytes:,} bytes at {archive}")
@@ -173,6 +176,8 @@ def run(
             parts.append(f"not archived: the measurements {', '.join(report.not_archived)}, which no tier declares")
         if info.retention is None and not days:
             parts.append(f"nothing expires in {info.name}, which keeps for ever: --all archives every whole day")
+        if note:
+            typer.echo(note, err=True)
         finish(report.as_json(), "; ".join(parts), as_json, report.failed)
 
     asyncio.run(go())
@@ -214,6 +219,28 @@ def status(
         finish(found, sentence, as_json, failed)
 
     asyncio.run(go())
+
+
+async def recorded(server: HomeServer, archive: Archive) -> str:
+    """Keep the record of the schema's version fresh, where the token may; what is to be said of it. Raises UserError
+    where the bucket was written by another version: its days would be archived under the wrong one."""
+    if archive.bucket != bucket_of("raw"):
+        return ""
+    where = operations_bucket(archive.bucket)
+    try:
+        found = await read_version(server.flux, archive.bucket, where=where)
+    except ServerProblem:
+        return ""
+    if found is not None and found.version != archive.version:
+        raise UserError(
+            f"{archive.bucket} was written by schema version {found.version}, this program archives version "
+            f"{archive.version}: archive it with the hearthflux that wrote it, then 'hearthflux schema migrate'."
+        )
+    try:
+        await write_version(server.flux, archive.bucket, where=where)
+    except ServerProblem as error:
+        return f"the schema's version is not recorded: {error}"
+    return ""
 
 
 def archived_days(archive: Archive, first: str, stop: str) -> list[date]:

@@ -29,16 +29,14 @@ COMMANDS: dict[str, Command] = {
     "stack": Command("operations.stack_commands:app", "Preview and apply what is declared in stacks/."),
     "fleet": Command("operations.fleet_commands:app", "Preview and apply many stacks of homes, listed in one file."),
     "env": Command("operations.stack_commands:env", "Print a stack's outputs as INFLUXDB_* variables."),
+    "tokens": Command("operations.token_commands:app", "What an environment's tokens may do, and new ones."),
     "backfill": Command("operations.summary_commands:backfill", "Build the summaries of a span of time."),
     "repair": Command("operations.summary_commands:repair", "Find summaries that are missing or stale, and mend them."),
     "archive": Command("operations.archive_commands:app", "Keep days as Parquet before they expire; restore them."),
-<<<<<<< HEAD
     "import": Command(
         "operations.import_commands:app", "Bring over earlier history from InfluxDB 1.x or Home Assistant's recorder."
     ),
-=======
     "schema": Command("operations.schema_commands:app", "The contract: show it, check a database, migrate it."),
->>>>>>> 22e7147 (The schema's version recorded, a live bucket checked against the contract, migrations from the archive)
     "spool": Command("operations.spool_commands:app", "Look at the writer's spool, and deliver what it holds."),
     "storage": Command("operations.storage_commands:app", "How much space the history takes, and what costs most."),
     "health": Command("operations.health_commands:health", "Is everything well? Exit code 0 only if so."),

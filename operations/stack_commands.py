@@ -16,7 +16,7 @@ import typer
 
 from operations import pulumi_project, stack_diff
 from operations.errors import UserError
-from operations.influxd import LocalInfluxd
+from operations.influxd import LocalInfluxd, write_private
 from operations.pulumi_runner import Result, Stack, runner_environment
 from operations.server_commands import local_server
 
@@ -162,12 +162,23 @@ def preview(
         raise typer.Exit(1)
 
 
+def record_schema(outputs: Mapping[str, Any]) -> None:
+    """Write down the version of the contract for each home; a note on stderr where that can't be done."""
+    from operations.schema.record import keep_records
+
+    for home in outputs.get("homes") or [""]:
+        found = variables(of_home(outputs, home), "operations_token")
+        if note := keep_records(found):
+            typer.echo(note, err=True)
+
+
 @app.command()
 def up(stack: StackName = LOCAL_STACK, json_wanted: Json = False) -> None:
     """Make the server what is declared."""
     opened = open_stack(stack)
     opened.recover()
     show(stack, opened.up(tell), json_wanted=json_wanted)
+    record_schema(opened.outputs())
 
 
 @app.command()
@@ -236,6 +247,9 @@ def env(
     monitor: Annotated[
         bool, typer.Option("--monitor", help="The token of health, storage and serve: reads, and writes own records.")
     ] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Write NAME=value lines to a file that only you can read (systemd's).")
+    ] = None,
     json_wanted: Json = False,
 ) -> None:
     """Print a stack's outputs as lines for: eval "$(hearthflux env --stack dev)"."""
@@ -244,6 +258,15 @@ def env(
         raise UserError(f"--{' and --'.join(chosen)} are different tokens: choose one.", exit_code=2)
     token = f"{chosen[0] if chosen else 'writer'}_token"
     found = variables(of_home(Stack(stack).outputs(), home), token)
+    if os.environ.get("INFLUXDB_CA_FILE"):
+        found["INFLUXDB_CA_FILE"] = os.environ["INFLUXDB_CA_FILE"]
+    if file is not None:
+        try:
+            write_private(file, "".join(f"{name}={value}\n" for name, value in found.items()))
+        except OSError as error:
+            raise UserError(f"{file} can't be written: {error.strerror}.") from None
+        typer.echo(f"{', '.join(found)} written to {file}", err=True)
+        return
     if json_wanted:
         typer.echo(json.dumps(found))
         return

@@ -6,6 +6,7 @@ import pulumi
 
 from provider import Authorization, Bucket, Permission
 from stacks import moved
+from stacks.rotation import rotation_of
 from stacks.settings import HomeSettings
 from stacks.storage import Storage
 
@@ -33,22 +34,28 @@ class Access(pulumi.ComponentResource):
         whose = f"{home.name}: " if home.prefix else ""
 
         def token(role: str, description: str, permissions: list[Permission]) -> Authorization:
+            rotation = rotation_of(home.named(role))
             return Authorization(
                 home.named(role),
                 org_id=storage.organization.id,
                 description=whose + description,
                 permissions=permissions,
-                opts=pulumi.ResourceOptions(parent=self, aliases=moved.child("Access", name)),
+                rotation=rotation,
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    aliases=moved.child("Access", name),
+                    ignore_changes=[] if rotation else ["rotation"],
+                ),
             )
 
         self.writer = token("writer", "writes raw events, nothing else", [_bucket("write", storage.buckets["raw"])])
         self.reader = token("reader", "reads every tier", [_bucket("read", bucket) for bucket in buckets])
+        own_records = storage.operations_bucket
         self.operations = token(
             "operations",
-            "backfill and repair: reads every tier, writes the summaries",
-            [_bucket(action, bucket) for bucket in buckets for action in ("read", "write")],
+            "backfill, repair, archive, migrations: reads and writes every tier and the record of the schema's version",
+            [_bucket(action, bucket) for bucket in (*buckets, own_records) for action in ("read", "write")],
         )
-        own_records = storage.operations_bucket
         self.monitor = token(
             "monitor",
             "health and storage: reads every tier and the tasks, writes hearthflux's own records",

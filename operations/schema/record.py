@@ -6,17 +6,19 @@ A point of the measurement `schema` for each bucket, written again by every `hea
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
 
 from event_schema import SCHEMA_VERSION, TIERS
-from influxdb_connection import Connection, ServerProblem
+from event_schema.operations_records import OPERATIONS_BUCKET, SCHEMA_RECORD
+from influxdb_connection import Connection, ConnectionSettings, ServerProblem
 from templates.render import flux_string
 from writer.encoder import tag_text
 
-MEASUREMENT = "schema"
-BUCKET = "operations"
+MEASUREMENT = SCHEMA_RECORD.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def prefix_of(raw_bucket: str) -> str:
 
 def operations_bucket(raw_bucket: str) -> str:
     """Where a home keeps what is known about itself."""
-    return prefix_of(raw_bucket) + BUCKET
+    return prefix_of(raw_bucket) + OPERATIONS_BUCKET
 
 
 def program_version() -> str:
@@ -65,6 +67,34 @@ async def write_version(connection: Connection, bucket: str, *, where: str, vers
         await connection.client.write_api().write(bucket=where, org=connection.org, record=line)
     except Exception as error:
         raise _explained(connection.problem(error), where) from None
+
+
+async def keep_record(connection: Connection, bucket: str) -> str:
+    """Write the program's version down for a bucket that has none or the same; "" or what is to be said. A bucket of
+    another version is left alone: it has to be migrated first. Raises ServerProblem."""
+    where = operations_bucket(bucket)
+    recorded = await read_version(connection, bucket, where=where)
+    if recorded is not None and recorded.version != SCHEMA_VERSION:
+        return (
+            f"{bucket} is recorded as written by schema version {recorded.version}; this program writes "
+            f"{SCHEMA_VERSION}: 'hearthflux schema migrate' brings it there"
+        )
+    await write_version(connection, bucket, where=where)
+    return ""
+
+
+def keep_records(environment: Mapping[str, str]) -> str:
+    """`keep_record` for the raw bucket of an environment such as `hearthflux env --operations` prints; a problem with
+    the server is only told."""
+
+    async def go() -> str:
+        async with Connection(ConnectionSettings.from_env(environment)) as connection:
+            return await keep_record(connection, environment["INFLUXDB_BUCKET"])
+
+    try:
+        return asyncio.run(go())
+    except ServerProblem as error:
+        return f"the schema's version is not recorded: {error}"
 
 
 def _explained(problem: ServerProblem, where: str) -> ServerProblem:
