@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from typing import Any
 
 import aiohttp
@@ -32,12 +33,24 @@ class ApiError(ProviderError):
         return self.status == 404 or self.code == "not found"
 
 
-class Api:
-    """Calls of one server with one token. `url` without a path."""
+def _trusted(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ProviderError(
+            f"influxdb:caFile (or INFLUXDB_CA_FILE) {ca_file} can't be used: {error.strerror or error}; a PEM file is "
+            "needed."
+        ) from None
 
-    def __init__(self, url: str, token: str) -> None:
+
+class Api:
+    """Calls of one server with one token. `url` without a path; `ca_file` holds the certificates (PEM) that are trusted
+    for https, None for the machine's own. Raises ProviderError for a file that can't be used."""
+
+    def __init__(self, url: str, token: str, ca_file: str | None = None) -> None:
         self.url = url.rstrip("/")
         self._token = token
+        self._trusted = _trusted(ca_file) if url.startswith("https:") else None
         self._session: aiohttp.ClientSession | None = None
         self._any_org: str | None = None
         self._listings: dict[tuple[str, str], asyncio.Task[list[Plain]]] = {}
@@ -48,8 +61,12 @@ class Api:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
+            connector = aiohttp.TCPConnector(ssl=self._trusted) if self._trusted is not None else None
             self._session = aiohttp.ClientSession(
-                headers={"Authorization": f"Token {self._token}"}, timeout=TIMEOUT, trust_env=True
+                headers={"Authorization": f"Token {self._token}"},
+                timeout=TIMEOUT,
+                trust_env=True,
+                connector=connector,
             )
         return self._session
 
@@ -150,4 +167,6 @@ async def _nothing() -> list[Plain]:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "timed out"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not trusted; influxdb:caFile or INFLUXDB_CA_FILE can name the authority that made it"
     return str(error) or type(error).__name__

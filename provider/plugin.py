@@ -28,7 +28,7 @@ from provider.ownership import mark_of
 from provider.table import Change, check, diff, inputs_of, stored
 from provider.values import is_unknown, plain, secret_names, wire
 
-URL, TOKEN = "INFLUXDB_URL", "INFLUXDB_TOKEN"
+URL, TOKEN, CA_FILE = "INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_CA_FILE"
 # In the inputs of a resource that was replaced: how often. Names that begin so are not shown in diffs.
 GENERATION = "__generation"
 _OPTIONS = (
@@ -148,7 +148,10 @@ class InfluxProvider(provider_pb2_grpc.ResourceProviderServicer):
             values[name] = str(value).strip()
         if not values["url"].startswith(("http://", "https://")):
             raise ProviderError(f"influxdb:url is {values['url']!r}; it has to begin with http:// or https://.")
-        self._api = Api(values["url"], values["token"])
+        ca_file = given.get("caFile") or os.environ.get(CA_FILE)
+        if is_unknown(ca_file):
+            raise ProviderError("influxdb:caFile is not known yet: it can't come from a resource of this stack.")
+        self._api = Api(values["url"], values["token"], str(ca_file) if ca_file else None)
         self._owner = str(given.get("owner", ""))
         return proto.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptResources=False)
 

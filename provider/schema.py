@@ -95,6 +95,10 @@ def build() -> dict[str, Any]:
     settings = {
         "url": {"type": "string", "description": "the server's address, or INFLUXDB_URL"},
         "token": {"type": "string", "secret": True, "description": "a token, or INFLUXDB_TOKEN"},
+        "caFile": {
+            "type": "string",
+            "description": "certificates (PEM) to trust instead of the machine's own, or INFLUXDB_CA_FILE",
+        },
     }
     return {
         "name": "influxdb",

@@ -130,7 +130,9 @@ class Look:
     async def _events(self) -> Finding:
         raw = self.home.tiers.raw
         rows = await self.server.rows(
-            render("monitoring/newest_event.flux.j2", bucket=raw.bucket, measurement=raw.measurement, field="state_value")
+            render(
+                "monitoring/newest_event.flux.j2", bucket=raw.bucket, measurement=raw.measurement, field="state_value"
+            )
         )
         newest = max((row["_time"] for row in rows), default=None)
         return checks.events(newest, datetime.now(UTC), longest_silence=self.limits.longest_silence)
