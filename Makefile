@@ -10,7 +10,7 @@ TEST_WORKERS ?= 4
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help env tools test-servers demo test lint format preview lock bench-writer bench-provider bench-summaries clean
+.PHONY: help env tools test-servers demo test lint format preview lock audit bench-writer bench-provider bench-summaries clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ lock: env ## write requirements.lock anew from pyproject.toml
 		--generate-hashes --no-annotate --quiet --custom-compile-command "make lock" --output-file requirements.lock
 	@$(BIN)/uv pip compile tools/home_assistant/requirements.in --python-version 3.11 --generate-hashes --no-annotate \
 		--quiet --custom-compile-command "make lock" --output-file tools/home_assistant/requirements.lock
+
+audit: env ## known vulnerabilities of the pinned dependencies (asks PyPI's advisory service)
+	@$(BIN)/python -m tools.audit
 
 bench-writer: tools ## the writer beside its peers
 	@$(BIN)/python -m benchmarks.writer
