@@ -37,6 +37,7 @@ COMMANDS: dict[str, Command] = {
         "operations.import_commands:app", "Bring over earlier history from InfluxDB 1.x or Home Assistant's recorder."
     ),
     "schema": Command("operations.schema_commands:app", "The contract: show it, check a database, migrate it."),
+    "report": Command("operations.report_command:report", "Write one page of a home: flows, plots, storage, health."),
     "spool": Command("operations.spool_commands:app", "Look at the writer's spool, and deliver what it holds."),
     "storage": Command("operations.storage_commands:app", "How much space the history takes, and what costs most."),
     "health": Command("operations.health_commands:health", "Is everything well? Exit code 0 only if so."),

@@ -9,7 +9,7 @@ import signal
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,7 +21,10 @@ from operations.demo import dataset, kept_events
 from operations.demo.tables import print_tables
 from operations.errors import UserError
 from operations.exclusive import alone
-from operations.report.home import HomeFigures, read_home
+
+if TYPE_CHECKING:
+    from operations.influxd import LocalInfluxd
+    from operations.report.build import Report
 
 STACK = "dev"
 console = Console(stderr=True)
@@ -52,12 +55,13 @@ def fixed_shift(folder: Path, last: datetime) -> timedelta:
     return timedelta(weeks=int(json.loads(path.read_text())["weeks"]))
 
 
-def load_events(folder: Path) -> list[Event]:
+def load_events(folder: Path, rows: int) -> list[Event]:
     with bars() as progress:
         task = progress.add_task("The home's data", total=None)
-        data = dataset.rows(dataset.fetch(folder))
+        data = dataset.rows(dataset.fetch(folder))[: rows or None]
         shift = fixed_shift(folder, dataset.row_time(data[-1]))
-        before = kept_events.kept(folder / "events.pickle", shift // timedelta(weeks=1))
+        made_from = (shift // timedelta(weeks=1), len(data))
+        before = kept_events.kept(folder / "events.pickle", made_from)
         if before is not None:
             progress.update(task, description="Home Assistant's events", total=len(data), completed=len(data))
             return before
@@ -73,7 +77,7 @@ def load_events(folder: Path) -> list[Event]:
                 if done % 200 == 0:
                     progress.update(task, completed=done)
         progress.update(task, completed=len(data))
-        kept_events.keep(folder / "events.pickle", shift // timedelta(weeks=1), events)
+        kept_events.keep(folder / "events.pickle", made_from, events)
     return events
 
 
@@ -116,8 +120,8 @@ def verified_rows(folder: Path) -> dict[str, int] | None:
         return None
 
 
-async def fill(folder: Path, outputs: dict[str, Any], events: list[Event]) -> tuple[dict[str, int], HomeFigures]:
-    """Replay, summaries, and what they say."""
+async def fill(folder: Path, outputs: dict[str, Any], events: list[Event]) -> dict[str, int]:
+    """Replay and summaries; the counts of summary.json."""
     from flux_tasks import SummaryServer, backfill
     from flux_tasks.backfill import wrong_windows
     from flux_tasks.specs import downsamples
@@ -165,7 +169,26 @@ async def fill(folder: Path, outputs: dict[str, Any], events: list[Event]) -> tu
                 if not report.ok:
                     raise UserError(f"{report.wrong} summary windows are not right after the backfill.")
             progress.update(summing, completed=total, total=total)
-        return {**counts, **await rows_of(server, start, stop)}, await read_home(server, pattern=stop - start)
+        return {**counts, **await rows_of(server, start, stop)}
+
+
+async def look(folder: Path, server: LocalInfluxd, events: list[Event]) -> Report:
+    """What `hearthflux report` sees. The data end some days ago, which is no fault of this home's."""
+    from influxdb_connection import ConnectionSettings
+    from operations.demo.replay import span
+    from operations.health.look import Limits, Look
+    from operations.home_settings import home_settings
+    from operations.report.build import gather
+    from operations.watched_server import WatchedServer
+
+    start, stop = span(events)
+    home = home_settings(STACK)
+    settings = ConnectionSettings(url=server.url, token=server.token, org=home.organization, timeout=120)
+    async with WatchedServer(settings) as watched:
+        limits = Limits(longest_silence=datetime.now(UTC) - stop + timedelta(days=1))
+        spool = folder / "spool.sqlite"
+        seen = Look(watched, home, limits, environment={"INFLUXDB_SPOOL_PATH": str(spool)})
+        return await gather(seen, pattern=stop - start, spool=spool)
 
 
 def demo(
@@ -193,18 +216,16 @@ def run_demo(rows: int) -> None:
         server = start_server()
         console.print(f"[green]✓[/] InfluxDB at {server.url}")
         outputs, _ = apply_stack(server.url, server.token)
-        events = load_events(folder)
-        if rows:
-            keep = events[0].time_ns + rows * int(dataset.STEP.total_seconds()) * 1_000_000_000
-            events = [event for event in events if event.time_ns < keep]
-        counts, home = asyncio.run(fill(folder, outputs, events))
+        events = load_events(folder, rows)
+        counts = asyncio.run(fill(folder, outputs, events))
         summary = {**counts, "preview_changes": preview_changes(server.url, server.token)}
         from operations.demo.page import demo_page
         from operations.report.page import write
 
-        report = write(folder / "report.html", demo_page(home, summary))
+        seen = asyncio.run(look(folder, server, events))
+        report = write(folder / "report.html", demo_page(seen, summary))
         write_json(folder / "summary.json", summary)
-    print_tables(home)
+    print_tables(seen.home)
     console.print(
         f"{summary['accepted']:,} events accepted, {summary['delivered']:,} delivered; {summary['hourly_rows']:,} "
         f"hourly and {summary['daily_rows']:,} daily rows; {summary['preview_changes']} changes in the preview; "

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,15 +31,38 @@ def spool_path(environment: Mapping[str, str] = os.environ) -> tuple[Path, bool]
     return (Path(given), True) if given else (DEFAULT_SPOOL, False)
 
 
-def look(path: Path, *, now: float | None = None) -> SpoolView:
-    """Look into a spool. Raises UserError where there is none or it can't be read."""
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.is_file():
         raise UserError(f"There is no spool at {path}: name the writer's in INFLUXDB_SPOOL_PATH.")
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as spool:
-            lines, size, oldest = spool.execute("SELECT sum(lines), sum(bytes), min(born) FROM queue").fetchone()
-            letters = spool.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
+            yield spool
     except sqlite3.Error as error:
         raise UserError(f"The spool {path} cannot be read: {error}.") from None
+
+
+def look(path: Path, *, now: float | None = None) -> SpoolView:
+    """Look into a spool. Raises UserError where there is none or it can't be read."""
+    with _reading(path) as spool:
+        lines, size, oldest = spool.execute("SELECT sum(lines), sum(bytes), min(born) FROM queue").fetchone()
+        letters = spool.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
     age = 0.0 if oldest is None else max(0.0, (time.time() if now is None else now) - oldest)
     return SpoolView(path, int(lines or 0), int(size or 0), age, int(letters))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """How many events were given up or never accepted: by the server's reason, by the rule that was broken."""
+
+    dead_letters: Mapping[str, int]
+    refused: Mapping[str, int]
+
+
+def refusals(path: Path) -> Refusals:
+    """What a spool keeps for a look, most frequent first. Raises UserError as `look` does."""
+    counts = "SELECT {0}, count(*) FROM {1} GROUP BY {0} ORDER BY 2 DESC, 1"
+    with _reading(path) as spool:
+        dead = spool.execute(counts.format("reason", "dead_letters")).fetchall()
+        refused = spool.execute(counts.format("rule", "refused")).fetchall()
+    return Refusals(dict(dead), dict(refused))

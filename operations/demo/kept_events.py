@@ -18,28 +18,31 @@ SOURCES: tuple[ModuleType, ...] = (attributes, conversion, event, home_assistant
 NAMES = tuple(Event.__slots__)
 
 
-def key(weeks: int) -> str:
-    """What the kept events depend on: the sources of the code that made them, and the shift."""
-    digest = hashlib.sha256(f"{weeks}:{dataset.ENTITIES!r}".encode())
+MadeFrom = tuple[int, int]  # weeks that the data are moved by, rows of the data
+
+
+def key(made_from: MadeFrom) -> str:
+    """What the kept events depend on: the code that made them, and what it made them from."""
+    digest = hashlib.sha256(f"{made_from}:{dataset.ENTITIES!r}".encode())
     for module in SOURCES:
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()
 
 
-def keep(path: Path, weeks: int, events: Sequence[Event]) -> None:
+def keep(path: Path, made_from: MadeFrom, events: Sequence[Event]) -> None:
     """Keep the events; a half-written file never has the final name."""
     partial = path.with_name(f".{path.name}.partial")
     values = [tuple(getattr(one, name) for name in NAMES) for one in events]
-    partial.write_bytes(pickle.dumps((key(weeks), values), protocol=5))
+    partial.write_bytes(pickle.dumps((key(made_from), values), protocol=5))
     partial.rename(path)
 
 
-def kept(path: Path, weeks: int) -> list[Event] | None:
+def kept(path: Path, made_from: MadeFrom) -> list[Event] | None:
     """The events of an earlier run, or None where there are none that still hold."""
     try:
         made_with, values = pickle.loads(path.read_bytes())
     except (FileNotFoundError, EOFError, pickle.UnpicklingError, ValueError, TypeError):
         return None
-    if made_with != key(weeks):
+    if made_with != key(made_from):
         return None
     return [Event(**dict(zip(NAMES, one, strict=True))) for one in values]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from operations.demo.dataset import ATTRIBUTION
 from operations.report import home_sections
-from operations.report.home import HomeFigures
-from operations.report.page import Card, Page, Section, Tile
+from operations.report.build import Report, page
+from operations.report.page import Card, Page, Section
 
 
 def _delivery(summary: Mapping[str, int]) -> Card:
@@ -29,19 +29,19 @@ def _delivery(summary: Mapping[str, int]) -> Card:
     )
 
 
-def demo_page(home: HomeFigures, summary: Mapping[str, int]) -> Page:
+def demo_page(report: Report, summary: Mapping[str, int]) -> Page:
+    home = report.home
     span = home_sections.span(home)
     days = (span[1] - span[0]).days + 1 if span else 0
     shown = f"{span[0]:%-d %B %Y} to {span[1]:%-d %B %Y}" if span else "no data"
-    rows = Tile(f"{summary['hourly_rows']:,}", "hourly rows", f"and {summary['daily_rows']:,} daily rows summed up")
-    return Page(
-        title=f"hearthflux: {days} days of a home",
+    return page(
+        report,
         heading=f"{days} days of a home",
         lead=(
-            f"{home.flows.entities} entities, {shown}. Every figure below is read from the hourly and daily summaries "
-            "in InfluxDB; hours are UTC. The data are from January to May 2016, moved by whole weeks to end now."
+            f"{home.flows.entities} entities, {shown}. Every figure below is read from the {summary['hourly_rows']:,} "
+            f"hourly and {summary['daily_rows']:,} daily summaries in InfluxDB; hours are UTC. The data are from "
+            "January to May 2016, moved by whole weeks to end now."
         ),
-        tiles=[*home_sections.tiles(home), rows],
-        sections=[*home_sections.sections(home), Section("delivery", "Delivery", [_delivery(summary)])],
+        more=[Section("delivery", "Delivery", [_delivery(summary)])],
         footer=f"Data: {ATTRIBUTION}.",
     )

@@ -216,17 +216,18 @@ def forecast(
     rows = [{"time": moment(when), "value": value, "of": "measured"} for when, value in sorted(past.items())]
     rows += [{"time": moment(one.time), "value": one.mean, "of": "expected"} for one in future]
     spread = [{"time": moment(one.time), "low": one.low, "high": one.high} for one in future]
+    shown = ["expected", "measured"] if past else ["expected"]
 
     def draw(size: Frame) -> Any:
         x = alt.X("time:T", title=None, axis=_time_axis(size, "%b %Y"))
         y = alt.Y("value:Q", title=unit)
         layers = [
             alt.Chart(inline(spread), height=210)
-            .mark_area(opacity=0.22, color=SERIES[1])
+            .mark_area(opacity=0.22, color=SERIES[0])
             .encode(x=x, y=alt.Y("low:Q", title=unit), y2="high:Q"),
             alt.Chart(inline(rows), height=210)
-            .mark_line(strokeWidth=2, point=len(past) == 1)
-            .encode(x=x, y=y, color=alt.Color("of:N", title=None, scale=_names(["measured", "expected"]))),
+            .mark_line(strokeWidth=2, point=False)
+            .encode(x=x, y=y, color=alt.Color("of:N", title=None, scale=_names(shown))),
         ]
         if limit is not None:
             rule = alt.Chart(inline([{"value": limit}]), height=210)

@@ -211,8 +211,9 @@ def quality_cards(one: Quality) -> list[Card]:
             items=silent,
         ),
     ]
-    if one.spool is not None:
-        dead, refused = sum(one.spool.dead_letters.values()), sum(one.spool.refused.values())
+    if one.spool is not None and one.refusals is not None:
+        reasons = [*one.refusals.dead_letters.items(), *one.refusals.refused.items()]
+        dead, refused = one.spool.dead_letters, sum(one.refusals.refused.values())
         cards.append(
             Card(
                 title="The writer's spool",
@@ -221,10 +222,7 @@ def quality_cards(one: Quality) -> list[Card]:
                     ("dead letters (refused by the server)", f"{dead:,}", "bad" if dead else "good"),
                     ("refused before they were accepted", f"{refused:,}", "bad" if refused else "good"),
                 ],
-                items=[
-                    f"{count:,} x {reason[:160]}"
-                    for reason, count in [*one.spool.dead_letters.items(), *one.spool.refused.items()][:MOST_SILENT]
-                ],
+                items=[f"{count:,} x {reason[:160]}" for reason, count in reasons[:MOST_SILENT]],
             )
         )
     return cards

@@ -14,7 +14,9 @@ from flux_tasks import SummaryServer, backfill
 from operations.demo import dataset
 from operations.demo.page import demo_page
 from operations.demo.replay import missing, replay, rows_of, span
+from operations.health.checks import HealthReport
 from operations.influxd import LocalInfluxd
+from operations.report.build import Report
 from operations.report.home import read_home
 from operations.report.page import html
 from templates.render import flux_time
@@ -132,9 +134,16 @@ async def test_summaries_equal_an_independent_computation(
                         assert math.isclose(found[key][name], value, rel_tol=1e-9, abs_tol=1e-12), (key, name)
             assert (await rows_of(server, start, stop))[f"{name_of_tier}_rows"] == len(expected)
 
-        home = await read_home(server, pattern=stop - start)
+        report = Report(
+            at=stop,
+            home=await read_home(server, pattern=stop - start),
+            storage=None,
+            past_sizes={},
+            advice=(),
+            health=HealthReport(at=stop, findings=()),
+        )
     summary = {**counts, "hourly_rows": 1, "daily_rows": 1, "preview_changes": 0}
-    page = html(demo_page(home, summary))
+    page = html(demo_page(report, summary))
     assert page.count("<svg") == 2 * page.count('class="plot on-desk"') > 0
     for word in ("Events by day", "Which place is warm when", "Season by season", "By weekday and hour"):
         assert word in page

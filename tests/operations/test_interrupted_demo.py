@@ -52,3 +52,16 @@ def test_interrupted_at_any_point_and_run_again(home: Path, hearthflux: Run) -> 
     report = (home / "demo" / "report.html").read_text()
     assert "<svg" in report
     assert "http://" not in report.replace("http://www.w3.org/", "")
+
+    told = hearthflux("report", "--json", "--silence", "20000")
+    assert told.returncode == 0, told.stderr
+    figures = json.loads(told.stdout)
+    assert figures["home"]["flows"]["entities"] == 29
+    assert figures["storage"]["total_bytes"] > 100_000
+    assert figures["health"]["status"] == "healthy", figures["health"]["reasons"]
+    own = home / "own.html"
+    assert hearthflux("report", "--output", str(own)).stdout.strip() == str(own)
+    assert "What to expect" in own.read_text()
+    refused = hearthflux("report", "--output", str(home / "nowhere" / "own.html"))
+    assert refused.returncode == 2
+    assert "there is no folder" in refused.stderr

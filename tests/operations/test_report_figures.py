@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from operations.errors import UserError
 from operations.report.energy import energy_figures
-from operations.report.quality import Gap, gaps, read_spool
+from operations.report.quality import Gap, gaps
 from operations.report.reading import EntityInfo, Value, season_name
 from operations.report.temperatures import by_place, choose_indoor, choose_outdoor, hours_of_day, seasons, spreads
+from operations.spool_view import Refusals, look, refusals
 from writer.spool import Spool
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -93,16 +95,17 @@ def test_gaps_are_those_of_entities_that_report_numbers() -> None:
     assert gaps(counts) == [Gap("sensor.gappy", 10, 2)]
 
 
-def test_the_spool_is_read_beside_its_writer(tmp_path: Path) -> None:
+def test_what_a_spool_keeps_is_read_beside_its_writer(tmp_path: Path) -> None:
     path = tmp_path / "spool.sqlite"
-    assert read_spool(path) is None
+    with pytest.raises(UserError, match="no spool at"):
+        refusals(path)
     spool = Spool(path)
     spool.open()
     spool.append([["m f=1 1", "m f=2 2"]])
     spool.keep_refused([("sensor.a", "confidence 2: at most 1", "Event()")])
-    found = read_spool(path)
+    assert look(path).pending == 2
+    assert refusals(path) == Refusals({}, {"confidence 2: at most 1": 1})
     spool.close()
-    assert found is not None
-    assert (found.pending, dict(found.dead_letters), dict(found.refused)) == (2, {}, {"confidence 2: at most 1": 1})
     path.write_bytes(b"no database")
-    assert read_spool(path) is None
+    with pytest.raises(UserError, match="cannot be read"):
+        refusals(path)

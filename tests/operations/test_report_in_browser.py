@@ -15,9 +15,10 @@ from operations.report import home_sections
 from operations.report.energy import energy_figures
 from operations.report.home import Flows, HomeFigures
 from operations.report.page import Page, write
-from operations.report.quality import Gap, Quality, SpoolFigures
+from operations.report.quality import Gap, Quality
 from operations.report.reading import EntityInfo, Value
 from operations.report.temperatures import Temperatures, hours_of_day, seasons, spreads
+from operations.spool_view import Refusals, SpoolView
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 SIZES = {"phone": (360, 740), "tablet": (768, 1024), "desk": (1280, 900)}
@@ -73,7 +74,8 @@ def invented_home() -> HomeFigures:
         gaps=[Gap("sensor.a_rather_long_name_of_an_entity_that_has_to_break_somewhere", 1200, 300)],
         silent=[silent] * 20,
         entities=400,
-        spool=SpoolFigures("spool.sqlite", 12, {"partial write: field type conflict " * 9: 3}, {"range": 1}),
+        spool=SpoolView(Path("spool.sqlite"), 12, 3000, 4.5, 3),
+        refusals=Refusals({"partial write: field type conflict " * 9: 3}, {"range": 1}),
     )
     return HomeFigures("Europe/Amsterdam", until, flows, temperatures, energy, quality)
 
