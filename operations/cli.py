@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "tokens": Command("operations.token_commands:app", "What an environment's tokens may do, and new ones."),
     "backfill": Command("operations.summary_commands:backfill", "Build the summaries of a span of time."),
     "repair": Command("operations.summary_commands:repair", "Find summaries that are missing or stale, and mend them."),
+    "query": Command("operations.query.command:query", "Ask for summaries: a table, JSON, CSV or a plot."),
     "archive": Command("operations.archive_commands:app", "Keep days as Parquet before they expire; restore them."),
     "import": Command(
         "operations.import_commands:app", "Bring over earlier history from InfluxDB 1.x or Home Assistant's recorder."

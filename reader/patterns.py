@@ -26,7 +26,7 @@ Measure = Literal[
     "event_count",
 ]
 # What "auto" takes: the first that any of the rows has.
-_AUTOMATIC: tuple[Measure, ...] = (
+AUTOMATIC: tuple[Measure, ...] = (
     "total_energy",
     "increase",
     "on_seconds",
@@ -55,7 +55,7 @@ def chosen(rows: Iterable[SummaryRow], measure: Measure) -> Measure:
     if measure != "auto":
         return measure
     found = list(rows)
-    return next((one for one in _AUTOMATIC if any(getattr(row, one) for row in found)), "avg_value")
+    return next((one for one in AUTOMATIC if any(getattr(row, one) for row in found)), "avg_value")
 
 
 def value_of(row: SummaryRow, measure: Measure) -> float | None:

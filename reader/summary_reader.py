@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 from event_schema.calendar import DAY, day_of, day_start
 from reader import patterns, whole_home
-from reader.asking import Asking
+from reader.asking import Asking, check_entity
 from reader.periods import Asked, InvalidQuery, windows
 from reader.querying import Moment, Querying
 from reader.rows import SummaryRow
@@ -302,11 +303,17 @@ class SummaryReader(Querying):
         moment = self._asked("day", "1d", now).now
 
         async def work(asking: Asking) -> list[str]:
-            found: set[str] = set()
-            for tier in self.settings.tiers:
-                start = await asking.oldest(tier, moment, "hour", self._zone)
-                rows = await asking.rows("entities", tier, start=max(start, whole_home.EPOCH), stop=moment)
-                found |= {str(row["_value"]) for row in rows if row.get("_value")}
-            return sorted(found)
+            return await whole_home.entities(asking, moment, self._zone)
 
         return await self._answer("entities", work)
+
+    async def spoken(self, entity_id: str, *, now: Moment = None) -> tuple[datetime, datetime] | None:
+        """When an entity's first and last event were, as far as they are still known: of summed up ones the window's
+        start. None of an entity that there is not."""
+        moment = self._asked("day", "1d", now).now
+
+        async def work(asking: Asking) -> list[datetime]:
+            return await whole_home.spoken(asking, check_entity(entity_id), moment, self._zone)
+
+        found = await self._answer("spoken", work, entity_id)
+        return (min(found), max(found)) if found else None

@@ -218,3 +218,26 @@ def _mean(values: Mapping[str, float], measure: str) -> float | None:
     if measure == "avg_value":
         return values["sum_value"] / values["value_count"] if values.get("value_count") else None
     return values.get(measure)
+
+
+# who is there -----------------------------------------------------------------------------------------------
+
+
+async def entities(asking: Asking, now: datetime, zone: ZoneInfo) -> list[str]:
+    """Every entity that any tier holds, from the index."""
+    found: set[str] = set()
+    for tier in asking.tiers:
+        start = max(await asking.oldest(tier, now, "hour", zone), EPOCH)
+        rows = await asking.rows("entities", tier, start=start, stop=now)
+        found |= {str(row["_value"]) for row in rows if row.get("_value")}
+    return sorted(found)
+
+
+async def spoken(asking: Asking, entity_id: str, now: datetime, zone: ZoneInfo) -> list[datetime]:
+    """Times of an entity's first and last points in every tier."""
+    found = []
+    for tier in asking.tiers:
+        start = max(await asking.oldest(tier, now, "hour", zone), EPOCH)
+        rows = await asking.rows("bounds", tier, entity_id=entity_id, start=start, stop=now)
+        found += [row["_time"] for row in rows]
+    return found

@@ -21,8 +21,10 @@ ROWS = "300"  # two days of the data
 @pytest.mark.timeout(300)
 def test_interrupted_at_any_point_and_run_again(home: Path, hearthflux: Run) -> None:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("INFLUXDB_", "PULUMI_", "LOG_"))}
-    # While tools start, in the middle of `pulumi up`, and while data go in or are summed up.
-    for delay in (0.8, 2.5, 4.5, 8.0):
+    lock = home / "demo" / "lock"
+    # While the server starts, in the middle of `pulumi up`, and while data go in or are summed up.
+    for delay in (0.0, 1.5, 3.5, 7.0):
+        lock.unlink(missing_ok=True)
         demo = subprocess.Popen(
             [sys.executable, "-m", "operations.cli", "demo", "--rows", ROWS],
             cwd=ROOT,
@@ -34,6 +36,8 @@ def test_interrupted_at_any_point_and_run_again(home: Path, hearthflux: Run) -> 
             # Ctrl-C reaches every process of the terminal's group: pulumi and the provider hear it too.
             start_new_session=True,
         )
+        while not lock.exists() and demo.poll() is None:
+            time.sleep(0.02)  # Python is still loading
         time.sleep(delay)
         if demo.poll() is None:
             os.killpg(demo.pid, signal.SIGINT)

@@ -1,0 +1,1 @@
+"""`hearthflux query`: the reader's answers as a table, JSON, CSV or a plot."""
