@@ -115,6 +115,9 @@ def show(name: str, result: Result, *, json_wanted: bool, markdown: bool = False
         typer.echo(json.dumps(as_json(name, result)))
     elif markdown:
         typer.echo(stack_diff.markdown(name, result.changes, result.resources), nl=False)
+        # The whole of it for the job's log: a comment has a limit.
+        for line in stack_diff.lines(result.resources):
+            typer.echo(f"  {line}", err=True)
     else:
         typer.echo(stack_diff.headline(name, result.changes))
         for line in stack_diff.lines(result.resources) if diff else ():

@@ -131,7 +131,7 @@ def _once(operation: Operation, pulumi: Stack, attempt: _Attempt, without: Seque
     if exclude:
         options["exclude"] = exclude
     if operation == "up":
-        pulumi.up(continue_on_error=True, **options)
+        pulumi.up(continue_on_error=True, show_secrets=False, **options)
     else:
         pulumi.preview(refresh=operation == "drift", **options)
 

@@ -48,6 +48,7 @@ def bucket_names(influxd: LocalInfluxd, org: str) -> set[str]:
     return {bucket["name"] for bucket in found}
 
 
+@pytest.mark.timeout(300)
 def test_a_home_that_fails_stops_neither_its_stack_nor_the_others(
     hearthflux: Run, influxd: LocalInfluxd, server: dict[str, str], fleet: Fleet, unique: str
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_home_that_fails_stops_neither_its_stack_nor_the_others(
     assert json.loads(env.stdout)["HOME_BUCKET_PREFIX"] == "emma_"
 
 
+@pytest.mark.timeout(300)
 def test_interrupted_it_ends_in_good_order_and_goes_on_from_there(
     hearthflux: Run, home: Path, influxd: LocalInfluxd, server: dict[str, str], fleet: Fleet, unique: str
 ) -> None:
