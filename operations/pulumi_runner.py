@@ -103,6 +103,18 @@ def errors_of(events: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(_COLOURS.sub("", one["message"]).strip() for one in said if one["severity"] == "error"))
 
 
+def explained(reason: str, stack: str, configuration: str) -> str:
+    """Pulumi's words; where they are about the passphrase, what has to be set."""
+    if "incorrect passphrase" not in reason and "passphrase must be set" not in reason:
+        return reason
+    encrypted = (
+        f"The secrets in stacks/Pulumi.{stack}.yaml were encrypted"
+        if pulumi_project.has_secrets(configuration)
+        else f"The state of stack {stack!r} was encrypted"
+    )
+    return f"{encrypted} with another passphrase: set PULUMI_CONFIG_PASSPHRASE to that one ({passphrase_source()})."
+
+
 @dataclass(slots=True)
 class Stack:
     """One stack of the project. `environment` reaches the program and the provider (INFLUXDB_URL, INFLUXDB_TOKEN).
@@ -186,14 +198,7 @@ class Stack:
             self.refresh()
 
     def _explained(self, reason: str) -> str:
-        """Pulumi's words; where they are about the passphrase, what has to be set."""
-        if "incorrect passphrase" not in reason and "passphrase must be set" not in reason:
-            return reason
-        if pulumi_project.has_secrets(self._configuration()):
-            what = f"The secrets in stacks/Pulumi.{self.name}.yaml were encrypted"
-        else:
-            what = f"The state of stack {self.name!r} was encrypted"
-        return f"{what} with another passphrase: set PULUMI_CONFIG_PASSPHRASE to that one ({passphrase_source()})."
+        return explained(reason, self.name, self._configuration())
 
     def _operate(self, operation: str, arguments: list[str], progress: Progress | None) -> Result:
         """Run it; a lock whose owner is gone is taken away first. Raises PulumiError."""

@@ -16,7 +16,7 @@ from pulumi.automation.events import EngineEvent, StepEventMetadata
 from operations import paths, pulumi_lock, pulumi_project, stack_diff
 from operations.fleet.commands import Commands, Stopped
 from operations.fleet.file import TOKEN, URL, FleetStack
-from operations.pulumi_runner import complaint, runner_environment
+from operations.pulumi_runner import complaint, explained, runner_environment
 
 Operation = Literal["preview", "up", "drift"]
 # The stack, and how many of its resources the engine is done with.
@@ -179,7 +179,7 @@ def run_stack(operation: Operation, stack: FleetStack, commands: Commands, seen:
                 texts = {reason.partition(": ")[2] for reason in new.values()}
                 failed |= new
                 if attempt.elsewhere or not new:
-                    error = "\n".join(attempt.elsewhere) or complaint(str(refusal))
+                    error = explained("\n".join(attempt.elsewhere) or complaint(str(refusal)), stack.name, "")
                     break
                 # The same reason again, such as a server that does not answer: it is not about one home.
                 again = texts & reasons or (texts if len(new) > len(texts) else set())
@@ -192,7 +192,7 @@ def run_stack(operation: Operation, stack: FleetStack, commands: Commands, seen:
     except Stopped:
         error = "interrupted"
     except CommandError as refusal:
-        error = complaint(str(refusal))
+        error = explained(complaint(str(refusal)), stack.name, "")
     return Outcome(
         name=stack.name,
         homes=len(stack.homes),

@@ -131,6 +131,15 @@ def test_a_state_of_another_passphrase_is_a_sentence(dev_stack: Stack) -> None:
         other.preview()
 
 
+def test_what_a_pulumi_typed_by_hand_needs_is_printed(hearthflux: Run, home: Path) -> None:
+    shown = hearthflux("stack", "shell", "--stack", "prod", INFLUXDB_URL="http://s", INFLUXDB_TOKEN="t")
+    assert shown.returncode == 0, shown.stderr
+    exported = dict(line.removeprefix("export ").split("=", 1) for line in shown.stdout.splitlines())
+    assert exported["PULUMI_BACKEND_URL"] == (home / "pulumi").as_uri()
+    assert Path(exported["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text().strip()
+    assert "INFLUXDB_TOKEN" not in exported, "what is set already is not repeated"
+
+
 def test_what_is_encrypted_keeps_its_salt() -> None:
     plain = "encryptionsalt: v1:x\nconfig:\n  a:b: c\n"
     encrypted = "config:\n  a:b:\n    secure: v1:y\nencryptionsalt: v1:x\n"
