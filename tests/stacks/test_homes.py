@@ -84,6 +84,11 @@ def test_a_state_of_the_layout_before_homes_is_taken_over(
     assert {name: after[name] for name in before} == before
     assert program.steps() == {}
 
+    # A second home beside the first, whose buckets, tasks and tokens stay what they are.
+    configured(organization=f"org-{unique}", homes=[{"name": "first", "prefix": ""}, "second"])
+    others = {name: op for name, op in program.steps().items() if not name.startswith("second")}
+    assert others == {"first": "create", "home": "delete"}, "the components only, which are nothing on the server"
+
 
 def test_each_home_has_its_own_buckets_tasks_and_tokens(
     configured: Configured, influxd: LocalInfluxd, unique: str
