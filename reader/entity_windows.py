@@ -74,6 +74,11 @@ class EntityWindows:
         seam = begin
         if found:
             last = window_at(max(found), width, self.zone)
+            if last.start != max(found):
+                self.asking.note = (
+                    f"the stored {width}s do not begin where a {width} in {self.zone.key} does: HOME_TIME_ZONE is not "
+                    "the one that they were summed up with"
+                )
             if last.start < stop < last.stop:
                 # Nobody sums up a window that is not over: it is made again from what there is.
                 found = {time: row for time, row in found.items() if time < last.start}

@@ -26,7 +26,7 @@ Lines = list[str]
 
 
 def escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace(",", "\\,").replace(" ", "\\ ").replace("=", "\\=")
+    return text.replace(",", "\\,").replace(" ", "\\ ").replace("=", "\\=")
 
 
 def around(told: Sequence[Said], begin: datetime, end: datetime) -> Sequence[Said]:
@@ -63,7 +63,7 @@ class Home:
         """Raw events."""
         domain = entity_id.partition(".")[0]
         for one in said:
-            tags = f"home_assistant_events,domain={domain},entity_id={escaped(entity_id)}"
+            tags = f"home_assistant_events,domain={escaped(domain)},entity_id={escaped(entity_id)}"
             tags += f",device_class={one.device_class}" if one.device_class else ""
             tags += f",area={escaped(one.area)}" if one.area else ""
             tags += f",time_of_day={'night' if one.at.hour < 6 else 'day'}"
@@ -76,13 +76,15 @@ class Home:
         """A row of a summary."""
         domain = entity_id.partition(".")[0]
         device_class = next((one.device_class for one in reversed(said) if one.device_class), "")
-        tags = f"{self.tiers[tier].measurement},domain={domain},entity_id={escaped(entity_id)}"
+        tags = f"{self.tiers[tier].measurement},domain={escaped(domain)},entity_id={escaped(entity_id)}"
         tags += f",device_class={device_class}" if device_class else ""
         fields = ",".join(f"{name}={f'{value}i' if name in WHOLE else value}" for name, value in values.items())
         self.lines.setdefault(tier, []).append(f"{tags} {fields} {ns(start)}")
 
-    def live(self, entity_id: str, said: Sequence[Said], days_until: datetime, hours_until: datetime) -> None:
-        """A life of an entity: its days until one moment, its hours until another, and raw events of the last weeks."""
+    def live(
+        self, entity_id: str, said: Sequence[Said], days_until: datetime, hours_until: datetime, hour_days: int = 14
+    ) -> None:
+        """A life of an entity: its days until one moment, its last hours until another, and its newest raw events."""
         domain = entity_id.partition(".")[0]
         told = sorted(said, key=lambda one: one.ns)
         self.tell(entity_id, around(told, hours_until - timedelta(days=3), datetime.max.replace(tzinfo=UTC)))
@@ -91,7 +93,7 @@ class Home:
             if end <= days_until:
                 self._stored("daily", entity_id, domain, around(told, begin, end), begin, end)
         for begin in sorted({one.at.replace(minute=0, second=0, microsecond=0) for one in told}):
-            if hours_until - timedelta(days=14) <= begin < hours_until:
+            if hours_until - timedelta(days=hour_days) <= begin < hours_until:
                 self._stored("hourly", entity_id, domain, around(told, begin, begin + HOUR), begin, begin + HOUR)
 
     def _stored(
