@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -28,11 +29,11 @@ class Said:
     energy: float | None = None
     area: str = ""
 
-    @property
+    @cached_property
     def ns(self) -> int:
         return ns(self.at)
 
-    @property
+    @cached_property
     def number(self) -> float | None:
         words = {"on": 1.0, "off": 0.0}
         try:
@@ -49,6 +50,7 @@ def local_day(moment: datetime, zone: ZoneInfo) -> int:
     return moment.astimezone(zone).date().toordinal()
 
 
+@lru_cache(maxsize=10_000)
 def day_begins(ordinal: int, zone: ZoneInfo) -> datetime:
     first = datetime.fromordinal(ordinal)
     return first.replace(tzinfo=zone).astimezone(UTC)
@@ -76,11 +78,12 @@ def summary(
     if energies:
         values["total_energy"] = math.fsum(energies)
     held: list[tuple[float, int]] = []
+    begins, ends = ns(start), ns(stop)
     for one, following in zip(told, [*told[1:], None], strict=True):
-        if one.number is not None:
-            held_until = ns(day_begins(local_day(one.at, zone) + 8, zone))
-            ends = min(held_until, following.ns if following else held_until, ns(stop))
-            held.append((one.number, max(0, ends - max(one.ns, ns(start)))))
+        if one.number is not None and (following is None or following.ns > begins):
+            limit = ns(day_begins(local_day(one.at, zone) + 8, zone))
+            until = min(limit, following.ns if following else limit, ends)
+            held.append((one.number, max(0, until - max(one.ns, begins))))
     covered = sum(length for _, length in held)
     if covered:
         area = math.fsum(number * length for number, length in held)
