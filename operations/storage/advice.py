@@ -21,11 +21,12 @@ LEAST_FACTOR = 1.5
 LEAST_SERIES = 100
 # What identifies an entity is no choice.
 NEEDED_TAGS = ("entity_id", "domain", "device_class")
-# Of a series and field in a shard: its key in the TSM index and in the series index, and a block that is cut short.
-# Measured on InfluxDB 2.7.12 by writing the same events with and without a tag of four values (docs/storage.md).
-BYTES_PER_SERIES_AND_FIELD = 300
+# What a further series costs for each of its fields in each shard: its keys in the indexes, a block of its own, and
+# times and values that compress less well apart. Measured on InfluxDB 2.7.12 by writing the same events with and
+# without a tag of four values: 330 to 920 bytes (docs/storage.md). A saving by it is right within a factor of two.
+BYTES_PER_SERIES_AND_FIELD = 500
 RETENTION_STEPS = (730, 365, 180, 90, 30)
-LEAST_SAVING = 1_000_000
+LEAST_SAVING = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +102,15 @@ def _retention_advice(tier: Tier, bucket: BucketFigures, figures: StorageFigures
         needed = figures.in_days[max(figures.in_days)].high - 0.9 * figures.limit_bytes
     chosen = next((days for days in steps if bucket.bytes_per_day * (now_days - days) >= needed), steps[-1])
     saved = bucket.bytes_per_day * (now_days - chosen)
-    loss = "" if tier.every is None else " (and nothing else holds them then)"
+    enough = (
+        "are enough where older events are looked at as summaries only"
+        if tier.every is None
+        else "save space, and nothing but an archive holds what is older"
+    )
+    kept = "for ever" if bucket.retention_days is None else f"{now_days:g} d"
     return Recommendation(
         "retention",
-        f"{tier.name} data are kept {now_days:g} d; {chosen} d would do if older ones are only looked at as summaries"
-        if tier.every is None
-        else f"{tier.name} data are kept {now_days:g} d; {chosen} d{loss}",
+        f"{tier.name} data are kept {kept}; {chosen} d {enough}",
         round(saved),
         f"in stacks/Pulumi.<stack>.yaml, then 'hearthflux archive run' and 'hearthflux stack up':\n"
         f"  hearthflux:retentionDays: {{{tier.name}: {chosen}}}\n"

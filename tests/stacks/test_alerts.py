@@ -149,18 +149,21 @@ async def test_a_task_that_fails_is_seen(influxd: LocalInfluxd, home: dict[str, 
     assert (row["_level"], row["_message"]) == ("crit", f"alert_tasks_failed: the last run of {name} ended: failed")
 
 
-def test_every_script_is_right_at_preview_in_another_zone(configured: Configured, unique: str) -> None:
-    program = configured(organization=f"zone-{unique}", timeZone="Europe/Amsterdam", alerts={"deadLetters": False})
-    steps = program.steps()
-    assert {name for name in steps if name.startswith("alert")} == {
-        "alerts",
-        "alert_stream_silent",
-        "alert_entity_silent",
-        "alert_records_missing",
-        "alert_disk",
-        "alert_hourly_late",
-        "alert_daily_late",
-        "alert_tasks_failed",
+def test_every_script_is_right_at_preview_in_another_zone_and_with_a_prefix(
+    configured: Configured, unique: str
+) -> None:
+    program = configured(
+        organization=f"zone-{unique}", timeZone="Europe/Amsterdam", homes=["cabin"], alerts={"deadLetters": False}
+    )
+    assert {name for name in program.steps() if name.startswith("cabin_alert")} == {
+        "cabin_alerts",
+        "cabin_alert_stream_silent",
+        "cabin_alert_entity_silent",
+        "cabin_alert_records_missing",
+        "cabin_alert_disk",
+        "cabin_alert_hourly_late",
+        "cabin_alert_daily_late",
+        "cabin_alert_tasks_failed",
     }
 
 
