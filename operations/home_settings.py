@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,8 +25,27 @@ HomeOption = Annotated[str, typer.Option("--home", help="Which home, where the s
 def stack_settings(stack: str, environment: Mapping[str, str] = os.environ) -> StackSettings:
     """The settings of a stack as `pulumi up` reads them. Raises UserError, WrongSetting."""
     config = pulumi_project.settings(pulumi_project.committed(stack).read_text())
-    given = {name.removeprefix(NAMESPACE): value for name, value in config.items() if name.startswith(NAMESPACE)}
+    given = {
+        name.removeprefix(NAMESPACE): _without_endpoints(_plain(value))
+        for name, value in config.items()
+        if name.startswith(NAMESPACE)
+    }
     return load(given, environment)
+
+
+def _plain(value: Any) -> Any:
+    """Pulumi writes booleans and numbers as texts when it rewrites a configuration."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _without_endpoints(value: Any) -> Any:
+    """An alert's endpoint and its secrets, which are there at `stack up` only, are nothing to look after."""
+    if isinstance(value, Mapping):
+        return {key: _without_endpoints(entry) for key, entry in value.items() if key != "endpoint"}
+    return [_without_endpoints(entry) for entry in value] if isinstance(value, list) else value
 
 
 def home_settings(stack: str, home: str = "", environment: Mapping[str, str] = os.environ) -> HomeSettings:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -19,7 +20,7 @@ from operations.home_settings import DEFAULT_STACK, HomeOption, StackOption, hom
 from operations.sizes import parse_size, shown_size, unit_of
 from operations.spool_view import look as look_into_spool
 from operations.spool_view import spool_path
-from operations.storage.advice import Recommendation, recommendations
+from operations.storage.advice import NEEDED_TAGS, Recommendation, recommendations
 from operations.storage.collect import collect_costs, collect_figures
 from operations.storage.costs import Costs
 from operations.storage.figures import BucketFigures, StorageFigures
@@ -60,32 +61,31 @@ async def examine(
     return figures, costs, recommendations(figures, costs, home.tiers)
 
 
-def _interval(size: Interval | None) -> str:
-    """The expected size and its bounds, in one unit."""
-    if size is None:
-        return "no end"
+def _interval(size: Interval) -> str:
+    """The bounds, in one unit."""
     unit, factor = unit_of(size.high)
-    return f"{size.expected / factor:.1f} ({size.low / factor:.1f}-{size.high / factor:.1f}) {unit}"
+    return f"{size.low / factor:.1f}-{size.high / factor:.1f} {unit}"
 
 
 def _bucket_row(bucket: BucketFigures) -> list[str]:
     there = bucket.shards > 0
+    in_a_year = bucket.in_days[365]
     return [
         bucket.name,
         shown_size(bucket.total_bytes),
+        "" if bucket.grown_in_week is None else shown_size(bucket.grown_in_week),
         f"{bucket.series:,}",
         "for ever" if bucket.retention_days is None else f"{bucket.retention_days:g} d",
         shown_size(bucket.bytes_per_day) if there else "",
-        "" if bucket.grown_in_week is None else shown_size(bucket.grown_in_week),
-        _interval(bucket.in_days[365]) if there else "",
-        _interval(bucket.plateau) if there else "",
+        shown_size(in_a_year.expected) if there else "",
+        _interval(in_a_year) if there else "",
     ]
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
+        table.add_column(column, justify="right" if number else "left", no_wrap=not number)
     return table
 
 
@@ -93,10 +93,12 @@ def _print(figures: StorageFigures, costs: Costs, advice: list[Recommendation]) 
     out = Console()
     table = _table(
         "Storage",
-        *("bucket", "size", "series", "kept", "new a day", "grown in 7 d", "in a year", "plateau"),
+        *("bucket", "size", "in 7 d", "series", "kept", "a day", "in a year", "between"),
     )
     for bucket in figures.buckets:
         table.add_row(*_bucket_row(bucket))
+    if all(bucket.grown_in_week is None for bucket in figures.buckets):
+        table.columns = [column for column in table.columns if column.header != "in 7 d"]
     out.print(table)
     out.print(_sentences(figures, costs))
     entities = _table(
@@ -114,18 +116,31 @@ def _print(figures: StorageFigures, costs: Costs, advice: list[Recommendation]) 
     if costs.entities:
         out.print(entities)
     tags = _table("Tags that multiply series", "tag", "values", "series without it", "times as many")
-    for tag in [one for one in costs.tags if one.factor > 1.0][:MOST_TAGS]:
+    for tag in [one for one in costs.tags if one.factor > 1.0 and one.tag not in NEEDED_TAGS][:MOST_TAGS]:
         tags.add_row(tag.tag, f"{tag.values:,}", f"{tag.series_without:,}", f"{tag.factor:.1f}")
     if tags.row_count:
         out.print(tags)
     for number, one in enumerate(advice, 1):
-        out.print(f"{number}. {one.what}: saves about {shown_size(one.saves_bytes)}", highlight=False, markup=False)
+        typer.echo(f"{number}. {one.what}: saves about {shown_size(one.saves_bytes)}")
         for line in one.change.splitlines():
-            out.print(f"   {line}", highlight=False, markup=False)
+            typer.echo(f"   {line}")
+
+
+def _plateaus(figures: StorageFigures) -> str:
+    """Where the growth ends."""
+    for_ever = [bucket.name for bucket in figures.buckets if bucket.shards and bucket.plateau is None]
+    if for_ever:
+        return f"{', '.join(for_ever)} keeps for ever and grows without end"
+    highest = sum(bucket.plateau.expected for bucket in figures.buckets if bucket.plateau is not None)
+    return f"once as much expires as comes, at most {shown_size(highest)}"
 
 
 def _sentences(figures: StorageFigures, costs: Costs) -> str:
-    lines = [f"All buckets together: {shown_size(figures.total_bytes)}; in a year {_interval(figures.in_days[365])}."]
+    in_a_year = figures.in_days[365]
+    lines = [
+        f"All buckets together: {shown_size(figures.total_bytes)}; in a year {shown_size(in_a_year.expected)} "
+        f"({_interval(in_a_year)}); {_plateaus(figures)}."
+    ]
     if costs.bytes_per_event is not None:
         lines.append(f"{costs.events_per_day:,.0f} events a day, {costs.bytes_per_event:.1f} bytes each.")
     if figures.limit_bytes is not None and figures.limit is not None:

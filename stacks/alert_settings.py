@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -30,6 +31,14 @@ ENDPOINTS: Mapping[str, Mapping[str, str]] = {
     "pagerduty": {"routingKey": "routing_key", "clientUrl": "client_url"},
 }
 NEEDED = {"http": "url", "slack": "url", "pagerduty": "routingKey"}
+# A secret that the configuration does not have is taken from here, where the endpoint's type and method want one.
+SECRET_VARIABLES = {
+    "token": "HEARTHFLUX_ALERT_TOKEN",
+    "username": "HEARTHFLUX_ALERT_USERNAME",
+    "password": "HEARTHFLUX_ALERT_PASSWORD",
+    "routingKey": "HEARTHFLUX_ALERT_ROUTING_KEY",
+}
+SECRETS_OF_METHOD = {"bearer": ("token",), "basic": ("username", "password")}
 
 
 def length(value: object, name: str) -> timedelta:
@@ -72,7 +81,13 @@ def entities(value: object, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
-def endpoint(value: object, name: str) -> Endpoint:
+def _wanted_secrets(table: Mapping[str, Any]) -> tuple[str, ...]:
+    if table["type"] == "http":
+        return SECRETS_OF_METHOD.get(str(table.get("authMethod")), ())
+    return tuple(key for key in ENDPOINTS[table["type"]] if key in SECRET_VARIABLES)
+
+
+def endpoint(value: object, name: str, environment: Mapping[str, str]) -> Endpoint:
     if not isinstance(value, Mapping) or value.get("type") not in ENDPOINTS:
         shown = value.get("type") if isinstance(value, Mapping) else value
         raise WrongSetting(f"{name} is of type {shown!r}: a table whose type is one of {', '.join(ENDPOINTS)}")
@@ -81,9 +96,13 @@ def endpoint(value: object, name: str) -> Endpoint:
     unknown = sorted(str(key) for key in value if key != "type" and key not in known)
     if unknown:
         raise WrongSetting(f"{name}.{unknown[0]} is not known: an endpoint of type {kind} has {', '.join(known)}")
-    if not value.get(NEEDED[kind]):
-        raise WrongSetting(f"{name}.{NEEDED[kind]} is missing: an endpoint of type {kind} needs it")
-    return Endpoint(type=kind, properties={known[key]: given for key, given in value.items() if key != "type"})
+    secrets = {key: environment.get(SECRET_VARIABLES[key], "").strip() for key in _wanted_secrets(value)}
+    given = {**{key: secret for key, secret in secrets.items() if secret}, **value}
+    if not given.get(NEEDED[kind]):
+        variable = SECRET_VARIABLES.get(NEEDED[kind])
+        where = f" (or {variable})" if variable else ""
+        raise WrongSetting(f"{name}.{NEEDED[kind]}{where} is missing: an endpoint of type {kind} needs it")
+    return Endpoint(type=kind, properties={known[key]: entry for key, entry in given.items() if key != "type"})
 
 
 # Key of the configuration -> attribute of AlertSettings, and how its value is read.
@@ -98,23 +117,26 @@ KEYS: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
     "diskCritical": ("disk_critical", percent),
     "deadLetters": ("dead_letters", count_or_off),
     "remindEvery": ("remind_every", length),
-    "endpoint": ("endpoint", endpoint),
 }
 
 
-def alert_settings(value: object, name: str = "hearthflux:alerts") -> AlertSettings | None:
+def alert_settings(
+    value: object, name: str = "hearthflux:alerts", environment: Mapping[str, str] = os.environ
+) -> AlertSettings | None:
     """The settings, or None where nothing is watched. Raises WrongSetting, which never shows an endpoint's secrets."""
     if value is None or value is False:
         return None
     table = {} if value is True else value
     if not isinstance(table, Mapping):
         raise WrongSetting(
-            f"{name} is {value!r}: a table with any of {', '.join(KEYS)}; an empty one takes the defaults"
+            f"{name} is {value!r}: a table with any of {', '.join(KEYS)}, endpoint; an empty one takes the defaults"
         )
-    unknown = sorted(str(key) for key in table if key not in KEYS)
+    unknown = sorted(str(key) for key in table if key not in KEYS and key != "endpoint")
     if unknown:
-        raise WrongSetting(f"{name}.{unknown[0]} is not a setting: there are {', '.join(KEYS)}")
-    given = {KEYS[key][0]: KEYS[key][1](entry, f"{name}.{key}") for key, entry in table.items()}
+        raise WrongSetting(f"{name}.{unknown[0]} is not a setting: there are {', '.join(KEYS)}, endpoint")
+    given = {KEYS[key][0]: KEYS[key][1](entry, f"{name}.{key}") for key, entry in table.items() if key in KEYS}
+    if table.get("endpoint") is not None:
+        given["endpoint"] = endpoint(table["endpoint"], f"{name}.endpoint", environment)
     settings = AlertSettings(**given)
     if settings.disk_warn > settings.disk_critical:
         raise WrongSetting(

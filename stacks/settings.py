@@ -199,9 +199,9 @@ def _allowed(layer: _Layer, buckets: Sequence[str]) -> frozenset[str]:
     return frozenset(map(str, allowed))
 
 
-def _alerts(home: _Layer, stack: _Layer) -> AlertSettings | None:
+def _alerts(home: _Layer, stack: _Layer, environment: Mapping[str, str]) -> AlertSettings | None:
     layer = home if home.values.get("alerts") is not None else stack
-    return alert_settings(layer.values.get("alerts"), f"{layer.called}alerts")
+    return alert_settings(layer.values.get("alerts"), f"{layer.called}alerts", environment)
 
 
 def _home(name: str, prefix: str, home: _Layer, stack: _Layer, environment: Mapping[str, str]) -> HomeSettings:
@@ -221,7 +221,7 @@ def _home(name: str, prefix: str, home: _Layer, stack: _Layer, environment: Mapp
         time_zone=time_zone(zone.value, zone.called),
         allow_data_loss=frozenset(),
         protect=bool(stack.values.get("protect")),
-        alerts=_alerts(home, stack),
+        alerts=_alerts(home, stack, environment),
     )
     return dataclasses.replace(made, allow_data_loss=_allowed(home, made.buckets))
 

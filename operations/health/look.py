@@ -16,13 +16,12 @@ from operations.health import checks
 from operations.health.checks import Finding, HealthReport, TaskState, TokenState
 from operations.spool_view import look as look_into_spool
 from operations.spool_view import spool_path
-from operations.storage.collect import collect_figures, oldest_points, shard_groups
+from operations.storage.collect import collect_figures, newest_event, oldest_points, shard_groups
 from operations.storage.figures import StorageFigures
 from operations.storage.retention import compliance
 from operations.watched_server import Refused, WatchedServer
 from provider.durations import seconds
 from stacks.settings import HomeSettings
-from templates.render import render
 
 PAGE = 100
 # How many of the newest windows of each tier are compared with their raw events.
@@ -128,13 +127,7 @@ class Look:
         return ""
 
     async def _events(self) -> Finding:
-        raw = self.home.tiers.raw
-        rows = await self.server.rows(
-            render(
-                "monitoring/newest_event.flux.j2", bucket=raw.bucket, measurement=raw.measurement, field="state_value"
-            )
-        )
-        newest = max((row["_time"] for row in rows), default=None)
+        newest = await newest_event(self.server, self.home, datetime.now(UTC) - timedelta(days=7))
         return checks.events(newest, datetime.now(UTC), longest_silence=self.limits.longest_silence)
 
     async def _tasks(self) -> Finding:

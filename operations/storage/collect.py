@@ -51,8 +51,13 @@ async def collect_figures(
 async def collect_costs(
     server: WatchedServer, home: HomeSettings, found: StorageFigures, *, days: float = 7.0, now: datetime | None = None
 ) -> Costs:
-    """What the last `days` days of raw events cost, at the rate that `found` measured. Raises ServerProblem."""
-    stop = now or datetime.now(UTC)
+    """What the last `days` days of raw events cost, at the rate that `found` measured. Raises ServerProblem.
+
+    The days end now, or with the newest event where that is older.
+    """
+    moment = now or datetime.now(UTC)
+    newest = await newest_event(server, home, datetime(1970, 1, 1, tzinfo=UTC))
+    stop = moment if newest is None else min(moment, newest + timedelta(seconds=1))
     raw = home.tiers.raw
     span: dict[str, Any] = {
         "bucket": raw.bucket,
@@ -97,6 +102,19 @@ def disk_of(metrics: ServerMetrics) -> Disk | None:
         except OSError:
             continue
     return None
+
+
+async def newest_event(server: WatchedServer, home: HomeSettings, since: datetime) -> datetime | None:
+    """The time of the newest raw event since then, None where there is none. Raises ServerProblem."""
+    raw = home.tiers.raw
+    flux = render(
+        "monitoring/newest_event.flux.j2",
+        bucket=raw.bucket,
+        measurement=raw.measurement,
+        field="state_value",
+        start=since,
+    )
+    return max((row["_time"] for row in await server.rows(flux)), default=None)
 
 
 async def oldest_points(

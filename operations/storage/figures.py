@@ -141,7 +141,7 @@ def sized_groups(
 
     if groups is not None:
         return [
-            SizedGroup(groups[shard.id].start, groups[shard.id].end, size(shard))
+            SizedGroup(groups[shard.id].start, groups[shard.id].end, size(shard), shard_overhead_bytes(shard.series))
             for shard in shards
             if shard.id in groups
         ], True

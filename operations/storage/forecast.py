@@ -34,11 +34,12 @@ QUARTER = timedelta(days=91)
 
 @dataclass(frozen=True, slots=True)
 class SizedGroup:
-    """A shard group and the bytes it takes on disk, index included."""
+    """A shard group and the bytes it takes on disk, index included; `fixed` of them are there from its begin on."""
 
     start: datetime
     end: datetime
     bytes: float
+    fixed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +115,11 @@ def rate(history: BucketHistory, now: datetime) -> Rate:
         for group in (complete[1:] if len(complete) > 2 else complete)
     ][-GROUPS_LOOKED_AT:]
     if len(sizes) < FEW_GROUPS:
-        total = sum(group.bytes for group in history.groups)
+        fixed = sum(group.fixed for group in history.groups) / max(1, len(history.groups))
+        filled = sum(group.bytes - group.fixed for group in history.groups)
         begin = min((group.start for group in history.groups), default=now)
         span = max((min(now, max((group.end for group in history.groups), default=now)) - begin), timedelta(hours=1))
-        level = sum(sizes) / len(sizes) if sizes else total / (span / history.shard_group_duration)
+        level = sum(sizes) / len(sizes) if sizes else fixed + filled / (span / history.shard_group_duration)
         return Rate(level, UNMEASURED_SPREAD * level, 0.3, quantile(max(2, len(sizes))), quarter)
     alpha, level, squares = min((_smooth(sizes, alpha) for alpha in ALPHAS), key=lambda found: found[2])
     deviation = max(math.sqrt(squares / (len(sizes) - 1)), LEAST_SPREAD * level)
@@ -143,7 +145,8 @@ def size_at(history: BucketHistory, now: datetime, when: datetime, known: Rate |
     begin = max((group.start for group in running), default=now)
     elapsed = max(0.0, min(1.0, (now - begin) / width))
     # What the running group holds is what its rate says, and what its write-ahead log takes until it is compacted.
-    uncompacted = max(0.0, sum(group.bytes for group in running) - coming.level * elapsed)
+    fixed = sum(group.fixed for group in running)
+    uncompacted = max(0.0, sum(group.bytes for group in running) - fixed - max(0.0, coming.level - fixed) * elapsed)
 
     def alive(end: datetime) -> bool:
         return history.retention is None or end + history.retention > when

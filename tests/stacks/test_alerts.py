@@ -84,10 +84,11 @@ def test_what_goes_wrong_is_told_once_and_its_end_too(
             "entitySilence": "1h",
             "entities": ["sensor.kitchen", "sensor.gone", "sensor.never"],
             "recordSilence": "1h",
-            "endpoint": {"type": "http", "url": told.url, "authMethod": "bearer", "token": "told-with-this"},
+            "endpoint": {"type": "http", "url": told.url, "authMethod": "bearer"},
             "remindEvery": "10s",
         },
     )
+    program.environment = {**program.environment, "HEARTHFLUX_ALERT_TOKEN": "told-with-this"}
     program.up()
     home = program.outputs()
     buckets = {
@@ -188,12 +189,38 @@ def test_nothing_is_watched_unless_asked_for_and_each_home_decides() -> None:
         ({"remindEvery": "1m"}, "shorter than every"),
         ({"endpoint": {"type": "mail"}}, "one of http, slack, pagerduty"),
         ({"endpoint": {"type": "slack", "routingKey": "k"}}, "routingKey is not known"),
-        ({"endpoint": {"type": "pagerduty"}}, "routingKey is missing"),
+        ({"endpoint": {"type": "pagerduty"}}, r"routingKey \(or HEARTHFLUX_ALERT_ROUTING_KEY\) is missing"),
     ],
 )
 def test_a_wrong_setting_is_named(alerts: Any, sentence: str) -> None:
     with pytest.raises(WrongSetting, match=sentence):
         load({"alerts": alerts}, {})
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "variables", "properties"),
+    [
+        ({"type": "http", "url": "https://x.org"}, {"HEARTHFLUX_ALERT_TOKEN": "t"}, {"url": "https://x.org"}),
+        (
+            {"type": "http", "url": "https://x.org", "authMethod": "bearer"},
+            {"HEARTHFLUX_ALERT_TOKEN": "t"},
+            {"url": "https://x.org", "auth_method": "bearer", "token": "t"},
+        ),
+        (
+            {"type": "slack", "url": "https://x.org", "token": "own"},
+            {"HEARTHFLUX_ALERT_TOKEN": "t"},
+            {"url": "https://x.org", "token": "own"},
+        ),
+        ({"type": "pagerduty"}, {"HEARTHFLUX_ALERT_ROUTING_KEY": "k"}, {"routing_key": "k"}),
+    ],
+)
+def test_an_endpoints_secret_may_come_from_the_environment(
+    endpoint: dict[str, str], variables: dict[str, str], properties: dict[str, str]
+) -> None:
+    alerts = load({"alerts": {"endpoint": endpoint}}, variables).homes[0].alerts
+    assert alerts is not None
+    assert alerts.endpoint is not None
+    assert alerts.endpoint.properties == properties
 
 
 def test_an_endpoints_secret_is_in_no_error() -> None:

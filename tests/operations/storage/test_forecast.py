@@ -118,3 +118,10 @@ def test_a_write_ahead_log_that_is_not_compacted_yet_is_no_growth() -> None:
     assert rate(history, now).level == pytest.approx(10 * MB, rel=0.01)
     assert size_at(history, now, now).expected == pytest.approx(115 * MB, rel=0.01)
     assert size_at(history, now, moment(140)).expected == pytest.approx(210 * MB, rel=0.01)
+
+
+def test_what_a_new_shard_takes_at_once_is_not_its_rate() -> None:
+    """An hour old, and 110 kB of it are there from its begin on."""
+    kb = 1000.0
+    history = BucketHistory([SizedGroup(moment(0), moment(7), 111 * kb, 110 * kb)], 365 * DAY, WEEK)
+    assert rate(history, moment(1 / 24)).level == pytest.approx((110 + 168) * kb, rel=0.01)
