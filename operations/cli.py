@@ -39,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "schema": Command("operations.schema_commands:app", "The contract: show it, check a database, migrate it."),
     "report": Command("operations.report_command:report", "Write one page of a home: flows, plots, storage, health."),
+    "follow": Command("operations.follow_command:follow", "Write a running Home Assistant's events, for ever."),
     "spool": Command("operations.spool_commands:app", "Look at the writer's spool, and deliver what it holds."),
     "storage": Command("operations.storage_commands:app", "How much space the history takes, and what costs most."),
     "health": Command("operations.health_commands:health", "Is everything well? Exit code 0 only if so."),

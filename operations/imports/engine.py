@@ -248,6 +248,7 @@ class Importer:
         report, history = self.report, self.history
         oldest, latest = self._borders.oldest, now_ns + FUTURE_TOLERANCE
         events: list[Event] = []
+        counted = 0
         make, take = history.event, events.append
         entities = report.entities
         for reading in readings:
@@ -260,10 +261,12 @@ class Importer:
             except InvalidEvent as error:
                 report.skipped.add(reading.entity_id, f"{error.field}: {error.rule}", time_ns)
                 continue
+            take(event)
             if time_ns < oldest:
+                # Its value may still hold when the first window begins that is kept.
                 report.skipped.add(reading.entity_id, TOO_OLD, time_ns)
                 continue
-            take(event)
+            counted += 1
             entity = entities.get(reading.entity_id)
             if entity is None:
                 entity = entities[reading.entity_id] = EntityReport()
@@ -276,9 +279,9 @@ class Importer:
             entity.unit = event.unit_of_measurement or entity.unit
             entity.device_class = event.device_class or entity.device_class
             entity.friendly_name = event.device_name or entity.friendly_name
-        if events:
-            report.readings.add(events[0].time_ns, 0)
-            report.readings.add(events[-1].time_ns, len(events))
+        if counted:
+            report.readings.add(events[-counted].time_ns, 0)
+            report.readings.add(events[-1].time_ns, counted)
         return list(ordered(events))
 
     async def _sum_up(self, events: list[Event], found: Slice, writers: Writers | None) -> None:
@@ -286,7 +289,7 @@ class Importer:
         rows: list[Row] = []
         for event in events:
             rows += summariser.add(event)
-        report.summed_up += len(events)
+        report.summed_up += sum(1 for event in events if event.time_ns >= self._borders.oldest)
         if found.stop_ns == self._borders.raw:
             rows += summariser.close(self._borders.raw)
         await self._write_rows(rows, writers)

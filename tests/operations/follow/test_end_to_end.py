@@ -1,0 +1,227 @@
+"""A real Home Assistant, a network that is cut, everybody killed: every state is in the database, once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.imports.recorder import Recorder
+from operations.influxd import LocalInfluxd, free_port
+from tests.operations.follow.home import Home, Network
+from tests.operations.imports.conftest import NewHome
+
+ENTITIES = ("sensor.test_power", "sensor.test_meter", "light.test_lamp", "sensor.other_left_out")
+CONFIG = """
+weather = "weather.demo_weather_south"
+[include]
+globs = ["*.test_*", "light.*"]
+[exclude]
+entities = ["light.bed_light"]
+"""
+
+
+class Following:
+    """The `hearthflux follow` process of a test."""
+
+    def __init__(self, home: NewHome, url: str, token: str) -> None:
+        self.folder = home.folder
+        (self.folder / "follow.toml").write_text(CONFIG)
+        self.port = free_port()
+        self._environment = {
+            **os.environ,
+            "HOME_ASSISTANT_URL": url,
+            "HOME_ASSISTANT_TOKEN": token,
+            "INFLUXDB_URL": home.server.url,
+            "INFLUXDB_TOKEN": home.server.token,
+            "INFLUXDB_ORG": home.server.org,
+            "INFLUXDB_BUCKET": home.tiers.raw.bucket,
+            "INFLUXDB_SPOOL_PATH": str(self.folder / "spool.sqlite"),
+            "INFLUXDB_BATCH_TIMEOUT": "0.2",
+            "HOME_TIME_ZONE": "Europe/Amsterdam",
+            "LOG_LEVEL": "INFO",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        arguments = ["--config", str(self.folder / "follow.toml"), "--position", str(self.folder / "follow.json")]
+        with (self.folder / "follow.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "operations.cli", "follow", *arguments, "--port", str(self.port)],
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def stop(self, how: int = signal.SIGTERM) -> int:
+        assert self._process is not None
+        self._process.send_signal(how)
+        code = self._process.wait(30)
+        self._process = None
+        return code
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def wait_for(self, what: Callable[[dict[str, Any]], bool], seconds: float = 60.0) -> dict[str, Any]:
+        end = time.monotonic() + seconds
+        found: dict[str, Any] = {}
+        while time.monotonic() < end:
+            status, text = self.get("/health")
+            if status:
+                found = json.loads(text)
+                if what(found):
+                    return found
+            time.sleep(0.1)
+        raise AssertionError((found, (self.folder / "follow.log").read_text()[-3000:]))
+
+    def is_following(self) -> dict[str, Any]:
+        return self.wait_for(lambda health: health["state"] == "following" and not health["reasons"])
+
+
+class Living:
+    """A thread in which the home lives: states change all the time, while Home Assistant is there."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._stop = threading.Event()
+        self.sent = 0
+        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread.start()
+
+    def _live(self) -> None:
+        rng = random.Random(3)
+        meter = 0.0
+        while not self._stop.is_set():
+            try:
+                self.sent += 1
+                power = {"device_class": "power", "unit_of_measurement": "W", "friendly_name": "Power"}
+                self._home.set_state("sensor.test_power", str(self.sent), **power)
+                if self.sent % 3 == 0:
+                    meter += round(rng.random(), 3)
+                    self._home.set_state(
+                        "sensor.test_meter",
+                        f"{meter:.3f}",
+                        device_class="energy",
+                        state_class="total_increasing",
+                        unit_of_measurement="kWh",
+                    )
+                if self.sent % 5 == 0:
+                    # Attributes alone change here: an event all the same.
+                    self._home.set_state("light.test_lamp", "on", brightness=self.sent % 255, friendly_name="Lamp")
+                if self.sent % 7 == 0:
+                    self._home.set_state("sensor.other_left_out", str(self.sent))
+            except (OSError, ValueError, urllib.error.URLError):
+                time.sleep(0.2)
+            time.sleep(0.03)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    made = Home(tmp_path_factory.mktemp("home") / "config")
+    try:
+        yield made.start()
+    finally:
+        made.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def influx_home(influxd: LocalInfluxd, tmp_path: Path, unique: str) -> NewHome:
+    made = NewHome(influxd, f"f{unique}_", tmp_path)
+    made.make_buckets(None, None, None)
+    return made
+
+
+@pytest.mark.timeout(240)
+def test_every_state_is_there_once_whatever_breaks(house: Home, influx_home: NewHome) -> None:
+    network = Network(house.port)
+    following = Following(influx_home, f"http://127.0.0.1:{network.port}", house.token)
+    following.start()
+    following.is_following()
+    living = Living(house)
+    began = time.time_ns() // 1000
+    try:
+        time.sleep(2)
+        network.cut()
+        following.wait_for(lambda health: health["state"] == "connecting")
+        time.sleep(3)
+        network.mend()
+        following.is_following()
+        time.sleep(1)
+        following.stop(signal.SIGKILL)
+        time.sleep(3)
+        following.start()
+        following.is_following()
+        time.sleep(1)
+        house.stop(signal.SIGKILL)
+        time.sleep(1)
+        house.start()
+        time.sleep(1)
+        following.is_following()
+        # Home Assistant and follow away at once, one before the other.
+        following.stop(signal.SIGKILL)
+        time.sleep(1)
+        house.stop(signal.SIGTERM)
+        house.start()
+        time.sleep(2)
+        following.start()
+        following.is_following()
+        time.sleep(1)
+        living.stop()
+        time.sleep(2.5)
+        health = following.wait_for(lambda health: health["pending"] == 0)
+        assert health["events"]["live"] > 0
+        assert health["events"]["from_history"] > 0
+        status, metrics = following.get("/metrics")
+        assert status == 200
+        assert "hearthflux_follow_following 1.0" in metrics
+        assert "hearthflux_writer_events_delivered" in metrics
+        assert house.token not in (influx_home.folder / "follow.log").read_text()
+        assert following.stop() == 0
+    finally:
+        living.stop()
+        network.close()
+    recorded = [
+        one
+        for one in house.recorded()
+        if one[1] >= began and (".test_" in one[0] or (one[0].startswith("light.") and one[0] != "light.bed_light"))
+    ]
+    assert len(recorded) > 200
+    assert Counter(entity for entity, _, _ in recorded).keys() >= {"sensor.test_power", "sensor.test_meter"}
+    stored = influx_home.stored()
+    lost = [one for one in recorded if one[:2] not in stored]
+    assert not lost, (len(lost), lost[:10])
+    twice = [key for key, points in stored.items() if len(points) != 1]
+    assert not twice, (len(twice), [stored[key] for key in twice[:3]])
+    for entity, at, state in recorded:
+        assert stored[entity, at][0]["state_value"] == state
+    assert not any(entity == "sensor.other_left_out" for entity, _ in stored)
+    # The recorder of this Home Assistant, imported now, has nothing new for what was followed.
+    report = influx_home.bring(
+        lambda: Recorder(str(house.database), include=("sensor.test_*", "light.test_*")), summaries=False
+    )
+    assert (report.written, report.already_there) == (0, sum(1 for one in recorded if ".test_" in one[0]))
