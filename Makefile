@@ -10,7 +10,7 @@ TEST_WORKERS ?= 4
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help env tools test-servers demo test lint format preview lock audit bench-writer bench-provider bench-summaries clean
+.PHONY: help env tools test-servers demo test lint format preview lock audit bench-writer bench-provider bench-summaries bench-import clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench-writer: tools ## the writer beside its peers
 
 bench-provider: tools ## the provider beside a stub and plain API calls
 	@$(BIN)/python -m benchmarks.provider
+
+bench-import: test-servers ## every import beside the writer alone
+	@$(BIN)/python -m benchmarks.imports
 
 bench-summaries: tools ## the summaries beside the plain continuous-query shape
 	@$(BIN)/python -m benchmarks.summaries

@@ -17,6 +17,7 @@ from operations.imports.reading import SECOND, Reading
 
 # Every time zone's offset is a whole number of these.
 QUARTER_HOUR = 900 * SECOND
+REMEMBERED_STATES = 20_000
 METER_CLASS = "total_increasing"
 
 
@@ -55,6 +56,7 @@ class History:
         self._weather: dict[str, Any] = {}
         self._known: dict[str, Known] = {}
         self._meters = EnergyMeters()
+        self._numbers: dict[str, float | None] = {}
         self._quarter = -1
         self._time_of_day = ""
         self._weather_fields: tuple[Any, ...] = (None, None, None, None)
@@ -84,7 +86,12 @@ class History:
             self._quarter, self._time_of_day = quarter, time_of_day(time_ns, self._zone)
         if entity_id == self._weather_entity:
             self._see_weather(reading)
-        number = normalized(state)
+        try:
+            number = self._numbers[state]
+        except KeyError:
+            if len(self._numbers) >= REMEMBERED_STATES:
+                self._numbers.clear()
+            number = self._numbers[state] = normalized(state)
         energy = None
         if known.kwh is not None and number is not None:
             energy = self._meters.increase(entity_id, number * known.kwh)

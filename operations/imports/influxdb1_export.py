@@ -16,7 +16,6 @@ import gzip
 import hashlib
 import json
 import re
-import shutil
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -51,6 +50,7 @@ class Staged:
 
     offset: int = 0
     done: bool = False
+    size: int = 0
     database: str = ""
     policy: str = ""
     databases: list[str] = field(default_factory=list)
@@ -89,6 +89,7 @@ class InfluxDB1Export:
         self._staged = Staged()
         self._prefixes: dict[bytes, int | None] = {}
         self._parsed: list[Prefix] = []
+        self._by_series: dict[bytes, Prefix] = {}
         self._plans: dict[bytes, SeriesPlan | str] = {}
 
     @property
@@ -109,6 +110,7 @@ class InfluxDB1Export:
         self._stage()
         self._layout.defaults.update(self._staged.defaults)
         self._parsed = [read_prefix(text.encode("utf-8", "surrogateescape")) for text in self._staged.prefixes]
+        self._by_series = {one.series: one for one in self._parsed}
         self._check_layout()
         return self
 
@@ -123,7 +125,9 @@ class InfluxDB1Export:
         if mark.exists():
             self._staged = Staged(**json.loads(mark.read_text()))
         if self._staged.done:
-            return
+            if self._staged.size == self._path.stat().st_size:
+                return
+            self._staged = Staged()  # exported again: it may hold more now
         for path in self._folder.glob("*.part"):
             size = self._staged.sizes.get(path.stem, 0)
             if size:
@@ -159,7 +163,7 @@ class InfluxDB1Export:
                     self._flush(buffers, mark)
                     buffered = 0
                 self._progress(raw.tell(), total)
-        self._staged.done = True
+        self._staged.done, self._staged.size = True, total
         self._flush(buffers, mark)
 
     def _blocks(self, raw: IO[bytes]) -> Iterator[list[bytes]]:
@@ -297,10 +301,6 @@ class InfluxDB1Export:
             found[f"{staged.odd_lines:,} lines"] = NOT_A_VALUE
         return found
 
-    def clean_up(self) -> None:
-        """Remove the part files: the import is done."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
     # read -----------------------------------------------------------------------------------------------
 
     async def span(self) -> tuple[int, int] | None:
@@ -332,11 +332,10 @@ class InfluxDB1Export:
                 if known is None:
                     known = texts[value] = read_value(value.replace(BREAK, b"\n"))
                 points.setdefault((prefix.series, int(time_text)), {})[prefix.field] = known
-        tags = {one.series: one for one in self._parsed}
         found = Slice(start_ns, stop_ns, [])
         for (series, time_ns), fields in points.items():
             if start_ns <= time_ns < stop_ns:
-                self._take(tags[series], time_ns, fields, found)
+                self._take(self._by_series[series], time_ns, fields, found)
         found.readings.sort(key=lambda reading: reading.time_ns)
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -99,11 +100,14 @@ class InfluxDB1Server:
         """The answer's documents as they come. Raises SourceError."""
         server = self._server
         assert self._session is not None
-        auth = aiohttp.BasicAuth(server.username, server.password, "utf-8") if server.username else None
+        headers = {}
+        if server.username:
+            pair = b64encode(f"{server.username}:{server.password}".encode()).decode()
+            headers["Authorization"] = f"Basic {pair}"
         parameters = {"db": server.database, "epoch": "ns", "chunked": "true", "chunk_size": str(CHUNK_ROWS)}
         try:
             async with self._session.post(
-                f"{server.url.rstrip('/')}/query", params=parameters, data={"q": query}, auth=auth
+                f"{server.url.rstrip('/')}/query", params=parameters, data={"q": query}, headers=headers
             ) as answer:
                 if answer.status != 200:
                     raise self._refused(answer.status, await answer.text(errors="replace"))

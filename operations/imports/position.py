@@ -50,8 +50,15 @@ class Position:
             raise UserError(f"The import's folder {self.folder} cannot be made: {error.strerror}.") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return self._kept()
         except BlockingIOError:
+            self.close()
             raise UserError("This import runs already in another process: wait for it, or stop it first.") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _kept(self) -> dict[str, Any] | None:
         try:
             kept = json.loads(self._path.read_text())
         except FileNotFoundError:

@@ -69,6 +69,8 @@ class Recorder:
         self._entities: dict[int, str] = {}
         self._statistics: dict[Any, tuple[str, str, str]] = {}
         self._by_id: dict[Any, dict[str, Any]] = {}
+        # Entity of the recorder -> its present id, "" where it is not wanted.
+        self._chosen: dict[str, str] = {}
         self._not_kept: set[str] = set()
 
     @property
@@ -163,15 +165,18 @@ class Recorder:
 
     def _take(self, row: Sequence[Any], found: Slice) -> None:
         _, entity_id, number, state, text, attributes_id, updated, changed = row
-        entity = (self._entities.get(number) if number is not None else None) or entity_id
         time_ns = self._database.nanoseconds(updated)
         assert time_ns is not None
-        if not entity:
+        source_id = (self._entities.get(number) if number is not None else None) or entity_id
+        if not source_id:
             found.skipped.add("states", NAMELESS, time_ns)
             return
-        entity = self._rename.get(entity, entity)
-        if not self.wants(entity):
-            found.skipped.add(entity, NOT_WANTED, time_ns)
+        entity = self._chosen.get(source_id)
+        if entity is None:
+            entity = self._rename.get(source_id, source_id)
+            entity = self._chosen[source_id] = entity if self.wants(entity) else ""
+        if not entity:
+            found.skipped.add(source_id, NOT_WANTED, time_ns)
             return
         if not state:
             found.skipped.add(entity, REMOVED, time_ns)
@@ -180,10 +185,8 @@ class Recorder:
             attributes = self._by_id.get(attributes_id, NO_ATTRIBUTES)
         else:
             attributes = self._parsed(text, text, found.skipped) if text else NO_ATTRIBUTES
-        changed_ns = self._database.nanoseconds(changed)
-        found.readings.append(
-            Reading(time_ns, entity, state, attributes, time_ns if changed_ns is None else changed_ns, SERIES)
-        )
+        changed_ns = time_ns if changed is None else self._database.nanoseconds(changed)
+        found.readings.append(Reading(time_ns, entity, state, attributes, changed_ns, SERIES))
 
     def wants(self, entity_id: str) -> bool:
         if any(fnmatchcase(entity_id, one) for one in self._exclude):

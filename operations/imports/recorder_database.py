@@ -51,6 +51,7 @@ class Database:
     def __init__(self, address: str) -> None:
         scheme, separator, rest = address.partition("://")
         self._connection: Any = None
+        self._engine: Any = None
         self.dialect = "sqlite"
         if not separator or scheme == "sqlite":
             self.path: Path | None = Path(rest.removeprefix("/") if separator else address)
@@ -89,8 +90,8 @@ class Database:
         except ImportError:
             raise SourceError("MariaDB and PostgreSQL need SQLAlchemy: pip install 'hearthflux[import]'.") from None
         try:
-            engine = sqlalchemy.create_engine(self._address)
-            self._connection = engine.raw_connection()
+            self._engine = sqlalchemy.create_engine(self._address)
+            self._connection = self._engine.raw_connection()
         except ImportError as error:
             raise SourceError(
                 f"The driver for {self.name} is missing ({error}): pip install 'hearthflux[import]'."
@@ -106,6 +107,8 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._engine is not None:
+            self._engine.dispose()
 
     def _problem(self, error: Exception) -> SourceError:
         said = str(getattr(error, "orig", None) or error).strip().splitlines()
@@ -168,6 +171,8 @@ class Database:
     @staticmethod
     def nanoseconds(value: Any) -> int | None:
         """A stored time, to the microsecond; None where there is none."""
+        if type(value) is float:
+            return round(value * 1e6) * 1_000
         if value is None:
             return None
         if isinstance(value, str):

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from operations.imports.reading import SECOND, Count, Skipped
+from event_schema import Event
+from operations.imports.reading import SECOND, Count, Reading, Skipped
 
 SHOWN_LINES = 25
+SERIES_NAMED = 20
 
 
 def moment(time_ns: int) -> str:
@@ -30,6 +32,24 @@ class EntityReport:
     unit: str = ""
     device_class: str = ""
     friendly_name: str = ""
+    _attributes: Any = None
+    _series: str = ""
+
+    def see(self, time_ns: int, reading: Reading, event: Event) -> None:
+        """Count one; what describes the entity is looked at where its attributes are others than before."""
+        seen = self.readings
+        seen.count += 1
+        seen.last_ns = time_ns
+        if not seen.first_ns:
+            seen.first_ns = time_ns
+        if reading.attributes is self._attributes and reading.series == self._series:
+            return
+        self._attributes, self._series = reading.attributes, reading.series
+        if reading.series not in self.series and len(self.series) < SERIES_NAMED:
+            self.series.append(reading.series)
+        self.unit = event.unit_of_measurement or self.unit
+        self.device_class = event.device_class or self.device_class
+        self.friendly_name = event.device_name or self.friendly_name
 
     def as_list(self) -> list[Any]:
         seen = self.readings

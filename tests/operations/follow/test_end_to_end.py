@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from operations.imports.recorder import Recorder
 from operations.influxd import LocalInfluxd, free_port
 from tests.operations.follow.home import Home, Network
 from tests.operations.imports.conftest import NewHome
+from tools.find import ROOT
 
 ENTITIES = ("sensor.test_power", "sensor.test_meter", "light.test_lamp", "sensor.other_left_out")
 CONFIG = """
@@ -162,8 +164,8 @@ def test_every_state_is_there_once_whatever_breaks(house: Home, influx_home: New
     following = Following(influx_home, f"http://127.0.0.1:{network.port}", house.token)
     following.start()
     following.is_following()
-    living = Living(house)
     began = time.time_ns() // 1000
+    living = Living(house)
     try:
         time.sleep(2)
         network.cut()
@@ -225,3 +227,26 @@ def test_every_state_is_there_once_whatever_breaks(house: Home, influx_home: New
         lambda: Recorder(str(house.database), include=("sensor.test_*", "light.test_*")), summaries=False
     )
     assert (report.written, report.already_there) == (0, sum(1 for one in recorded if ".test_" in one[0]))
+
+
+def test_the_page_word_for_word_and_a_wrong_token(house: Home, tmp_path: Path) -> None:
+    script = "\n".join(re.findall(r"^```bash\n(.*?)^```", (ROOT / "docs" / "follow.md").read_text(), re.M | re.S))
+    assert "hearthflux follow --check" in script
+    environment = {**os.environ, "HEARTHFLUX_LOCAL": str(tmp_path), "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"}
+
+    def run(token: str, more: str = "") -> subprocess.CompletedProcess[str]:
+        told = script.replace("http://homeassistant.local:8123", house.url).replace("the-token", token) + more
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", told], env=environment, cwd=tmp_path, capture_output=True, text=True
+        )
+
+    done = run(house.token, f"hearthflux follow --write-registry {tmp_path}/places.json\n")
+    assert done.returncode == 0, done.stderr
+    assert "Home Assistant 2024.3.3: " in done.stdout
+    assert "  light.kitchen_lights" in done.stdout
+    places = json.loads((tmp_path / "places.json").read_text())
+    assert places["light.kitchen_lights"]["integration"] == "demo"
+    refused = run("not-a-token")
+    assert refused.returncode == 1
+    assert "refuses the token" in refused.stderr
+    assert "not-a-token" not in refused.stderr

@@ -64,8 +64,11 @@ class NewHome:
         return Target(connection=connection, tiers=self.tiers, **changes)
 
     def importer(self, source: Source, *, history: History | None = None, **options: Any) -> Importer:
+        target = {name: options.pop(name) for name in ("token", "patience") if name in options}
         chosen = Options(zone=ZONE, zone_name="Europe/Amsterdam", **options)
-        return Importer(source, self.target(), history or History(zone=ZONE), Position(self.folder / "import"), chosen)
+        return Importer(
+            source, self.target(**target), history or History(zone=ZONE), Position(self.folder / "import"), chosen
+        )
 
     def bring(self, make: Callable[[], Any], **options: Any) -> Report:
         """Import everything from the source that `make` gives."""

@@ -79,7 +79,7 @@ class RecorderFile:
         self._ids: dict[tuple[str, str], int] = {}
         types = TYPES[dialect]
         execute(RUNS.format(**types), ())
-        execute(f"INSERT INTO schema_changes (schema_version) VALUES ({version})", ())
+        execute(f"INSERT INTO schema_changes (change_id, schema_version) VALUES (1, {version})", ())
         execute(f"CREATE TABLE states (state_id INTEGER PRIMARY KEY, {STATES[version]})".format(**types), ())
         execute(f"CREATE TABLE statistics (id INTEGER PRIMARY KEY, {STATISTICS[version]})".format(**types), ())
         if version >= 25:

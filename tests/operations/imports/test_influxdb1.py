@@ -68,3 +68,18 @@ def test_every_state_arrives_once(new_home: NewHome, influxdb1: InfluxDB1, datab
         assert points == [wanted[key]], key
     assert report.entities["sensor.kitchen_temperature"].series == ["°C"]
     assert any("battery_level" in what for what in report.left_out)
+
+
+def test_an_export_that_was_made_again_brings_what_is_new(
+    new_home: NewHome, influxdb1: InfluxDB1, database: str
+) -> None:
+    new_home.make_buckets(None, None, None)
+    states = a_home(NOW - 3 * DAY, NOW, step=3600 * 10**9)
+    half = len(states) // 2
+    influxdb1.write(database, lines(states[:half]))
+    first = new_home.bring(exported(influxdb1, database, new_home, compress=False), summaries=False)
+    assert first.written == half
+    influxdb1.write(database, lines(states[half:]))
+    second = new_home.bring(exported(influxdb1, database, new_home, compress=False), summaries=False)
+    assert second.written == len(states)
+    assert new_home.stored().keys() == expected(states).keys()

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from operations.imports.engine import TOO_OLD
-from tests.operations.imports.conftest import NewHome
+from tests.operations.imports.conftest import ZONE, NewHome
 from tests.operations.imports.homes import DAY, HOUR, SECOND, State, a_home, events, lines
 from tests.operations.imports.influxdb1 import InfluxDB1
-from tests.operations.imports.test_influxdb1 import ZONE, database, expected, live
+from tests.operations.imports.test_influxdb1 import database, expected, live
 from tests.operations.imports.test_summarise import same, summed_up
 
 __all__ = ["database"]

@@ -15,6 +15,7 @@ import pytest
 from operations.imports.reading import SourceError
 from operations.imports.recorder import Recorder
 from tests.operations.imports.conftest import NewHome
+from tests.operations.imports.databases import SERVERS
 from tests.operations.imports.homes import DAY, HOUR, SECOND, State, a_home
 from tests.operations.imports.recorder_files import RecorderFile, Statistic
 from tests.operations.imports.test_influxdb1 import expected
@@ -197,3 +198,31 @@ def test_a_recorder_that_is_being_written(new_home: NewHome) -> None:
     second = new_home.bring(lambda: Recorder(str(path)), summaries=False)
     assert second.written == len(states) + len(written)
     assert len(new_home.stored()) == len(states) + len(written)
+
+
+@pytest.mark.parametrize("name", list(SERVERS))
+def test_mariadb_and_postgresql_by_address(new_home: NewHome, name: str) -> None:
+    new_home.make_buckets(None, None, None)
+    server = SERVERS[name](new_home.folder)
+    try:
+        for version in (16, 43):
+            states = with_texts(a_home(NOW - 3 * DAY, NOW, step=HOUR, seed=version))
+            made = RecorderFile(server.execute, version, dialect=server.dialect, mark=server.mark)
+            made.add_states(states)
+            made.add_statistics(hours_of("sensor.kitchen_temperature", (NOW - 9 * DAY) // HOUR * HOUR, 48))
+            home = NewHome(new_home.server, new_home.prefix, new_home.folder / str(version))
+            report = home.bring(partial(Recorder, server.address), summaries=False)
+            assert report.written == len(states)
+            assert report.statistics["hourly"] == 48
+            wanted = expected(states)
+            stored = home.stored()
+            assert stored.keys() >= wanted.keys()
+            for key, event in wanted.items():
+                assert stored[key] == [event], key
+            tables = ["states", "statistics", "schema_changes", "state_attributes", "states_meta", "statistics_meta"]
+            for table in tables:
+                server.execute(f"DROP TABLE IF EXISTS {table}")
+    finally:
+        server.stop()
+    with pytest.raises(SourceError, match=r"the recorder \w+://\w+@127.0.0.1:\d+/\w+ cannot be read: "):
+        new_home.bring(partial(Recorder, server.address))
