@@ -14,11 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from event_schema import DAILY_EVENTS, HOME_ASSISTANT_EVENTS, HOURLY_EVENTS, TIERS, Measurement
+from event_schema.home_assistant import DAILY_STATISTICS, HOURLY_STATISTICS
 from influxdb_connection import ServerProblem
 from operations import paths
-from operations.archive import Archive, HomeServer, export, restore, verify
+from operations.archive import Archive, ExportReport, HomeServer, RestoreReport, export, restore, verify
 from operations.archive.export import Pace
-from operations.archive.manifest import Manifest, day_of, days_between
+from operations.archive.manifest import day_of, days_between
 from operations.archive.plan import due_days, expires, whole_until
 from operations.archive.source import BucketInfo
 from operations.archive.status import expiring
@@ -29,10 +30,11 @@ from operations.schema.record import operations_bucket, read_version, write_vers
 app = typer.Typer(no_args_is_help=True, help="Keep whole days as Parquet files before they expire, and restore them.")
 
 VARIABLE = "HEARTHFLUX_ARCHIVE"
-MEASUREMENTS: Mapping[str, Measurement] = {
-    "raw": HOME_ASSISTANT_EVENTS,
-    "hourly": HOURLY_EVENTS,
-    "daily": DAILY_EVENTS,
+# The tier's own measurement first.
+MEASUREMENTS: Mapping[str, tuple[Measurement, ...]] = {
+    "raw": (HOME_ASSISTANT_EVENTS,),
+    "hourly": (HOURLY_EVENTS, HOURLY_STATISTICS),
+    "daily": (DAILY_EVENTS, DAILY_STATISTICS),
 }
 
 TargetOption = Annotated[
@@ -50,14 +52,15 @@ PaceOption = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="End with one line of JSON on standard output.")]
 
 
-def open_archive(target: str, tier: str, bucket: str, org: str) -> Archive:
-    """Raises UserError and ArchiveProblem for a target or a tier that there is not."""
+def open_archives(target: str, tier: str, bucket: str, org: str) -> list[Archive]:
+    """One for each measurement of the tier's bucket. Raises UserError, ArchiveProblem (no such tier, no such target)."""
     if tier not in TIERS.names:
         raise UserError(f"There is no tier {tier!r}: the tiers are {', '.join(TIERS.names)}.", exit_code=2)
     address = target or os.environ.get(VARIABLE, "").strip()
     if not address:
         raise UserError(f"Where is the archive? Name a folder or a URL with --target or {VARIABLE}.", exit_code=2)
-    return Archive(Target(address), bucket or bucket_of(tier), MEASUREMENTS[tier], org)
+    place = Target(address)
+    return [Archive(place, bucket or bucket_of(tier), measurement, org) for measurement in MEASUREMENTS[tier]]
 
 
 def bucket_of(tier: str) -> str:
@@ -160,21 +163,31 @@ def run(
     """
 
     async def go() -> None:
+        report = ExportReport()
         async with HomeServer.from_env() as server:
-            archive = open_archive(target, tier, bucket, server.org)
-            archive.target.prepare()
-            info = await server.bucket(archive.bucket)
-            days = await Span(first, stop, everything, until_now, before_expiry).days(server, archive, info)
+            archives = open_archives(target, tier, bucket, server.org)
+            archives[0].target.prepare()
+            info = await server.bucket(archives[0].bucket)
+            note = await recorded(server, archives[0])
             with day_bar("archive") as tell:
-                note = await recorded(server, archive)
-                report = await export(server, archive, days, replace=replace, pace=Pace(rows_per_second), progress=tell)
+                for archive in archives:
+                    days = await Span(first, stop, everything, until_now, before_expiry).days(server, archive, info)
+                    report += await export(
+                        server,
+                        archive,
+                        days,
+                        replace=replace,
+                        pace=Pace(rows_per_second),
+                        progress=tell,
+                        declared=[one.measurement.name for one in archives],
+                    )
         parts = [f"{report.looked_at} days looked at, {report.exported} archived, {report.again} archived again"]
-        parts.append(f"{report.rows:,} points in {report.bytes:,} bytes at {archive}")
+        parts.append(f"{report.rows:,} points in {report.bytes:,} bytes at {archives[0].target}/{info.name}")
         if report.kept:
             parts.append(f"{len(report.kept)} left alone, for the archive has more of them than the server")
         if report.not_archived:
             parts.append(f"not archived: the measurements {', '.join(report.not_archived)}, which no tier declares")
-        if info.retention is None and not days:
+        if info.retention is None and not report.looked_at:
             parts.append(f"nothing expires in {info.name}, which keeps for ever: --all archives every whole day")
         if note:
             typer.echo(note, err=True)
@@ -195,25 +208,28 @@ def status(
 
     async def go() -> None:
         async with HomeServer.from_env() as server:
-            archive = open_archive(target, tier, bucket, server.org)
-            manifests = list(archive.manifests().values())
-            info = await server.bucket(archive.bucket)
-            risky = await expiring(server, archive, info, timedelta(days=before_expiry))
+            archives = open_archives(target, tier, bucket, server.org)
+            manifests = [one for archive in archives for one in archive.manifests().values()]
+            info = await server.bucket(archives[0].bucket)
+            within = timedelta(days=before_expiry)
+            risky = {day for archive in archives for day in await expiring(server, archive, info, within)}
+        days = sorted({one.day for one in manifests})
         found = {
-            "days": len(manifests),
-            "first": manifests[0].day.isoformat() if manifests else None,
-            "last": manifests[-1].day.isoformat() if manifests else None,
+            "days": len(days),
+            "first": days[0].isoformat() if days else None,
+            "last": days[-1].isoformat() if days else None,
             "rows": sum(one.rows for one in manifests),
             "bytes": sum(one.bytes for one in manifests),
-            "at_risk": [day.isoformat() for day in risky],
+            "at_risk": [day.isoformat() for day in sorted(risky)],
         }
-        if manifests:
+        place = f"{archives[0].target}/{info.name}"
+        if days:
             held = f"{found['days']} days, {found['first']} to {found['last']}, "
-            sentence = f"{archive}: {held}{found['rows']:,} points, {found['bytes']:,} bytes"
+            sentence = f"{place}: {held}{found['rows']:,} points, {found['bytes']:,} bytes"
         else:
-            sentence = f"{archive}: nothing is archived yet"
+            sentence = f"{place}: nothing is archived yet"
         failed = {}
-        for day in risky:
+        for day in sorted(risky):
             gone = expires(day, info.retention) if info.retention else None
             failed[day.isoformat()] = f"not archived, and may expire from {gone:%Y-%m-%d} on: 'hearthflux archive run'"
         finish(found, sentence, as_json, failed)
@@ -243,15 +259,16 @@ async def recorded(server: HomeServer, archive: Archive) -> str:
     return ""
 
 
-def archived_days(archive: Archive, first: str, stop: str) -> list[date]:
-    """The archived days of a span. Raises UserError where there are none, and for an archive that is not there."""
-    if not archive.manifests():
-        raise UserError(f"There is no archive of {archive.bucket} at {archive}: 'hearthflux archive run' makes one.")
-    days = chosen(first, stop, list(archive.manifests()))
-    if not days:
-        held: list[Manifest] = list(archive.manifests().values())
-        raise UserError(f"No day of that span is archived: {archive} has {held[0].day} to {held[-1].day}.")
-    return days
+def archived_days(archives: Sequence[Archive], first: str, stop: str) -> list[tuple[Archive, list[date]]]:
+    """The archived days of a span, by archive. Raises UserError where there are none."""
+    held = sorted({day for archive in archives for day in archive.manifests()})
+    place = f"{archives[0].target}/{archives[0].bucket}"
+    if not held:
+        raise UserError(f"There is no archive of {archives[0].bucket} at {place}: 'hearthflux archive run' makes one.")
+    found = [(archive, chosen(first, stop, list(archive.manifests()))) for archive in archives]
+    if not any(days for _, days in found):
+        raise UserError(f"No day of that span is archived: {place} has {held[0]} to {held[-1]}.")
+    return [(archive, days) for archive, days in found if days]
 
 
 @app.command("verify")
@@ -272,18 +289,18 @@ def verify_command(
         org = os.environ.get("INFLUXDB_ORG", "").strip()
         if not org:
             raise UserError("INFLUXDB_ORG is not set: it tells whose archive this is.")
-        archive = open_archive(target, tier, bucket, org)
-        days = archived_days(archive, first, stop)
-        with day_bar("verify") as tell:
-            if with_server:
-                async with HomeServer.from_env() as server:
-                    findings = await verify(archive, days, server=server, progress=tell)
-            else:
-                findings = await verify(archive, days, progress=tell)
-        wrong = {one.day.isoformat(): one.problem for one in findings}
-        rows = sum(archive.manifests()[day].rows for day in days)
-        sentence = f"{len(days) - len(wrong)} of {len(days)} days are whole ({rows:,} points)"
-        finish({"days": len(days), "rows": rows, "wrong": wrong, "ok": not wrong}, sentence, as_json, wrong)
+        found = archived_days(open_archives(target, tier, bucket, org), first, stop)
+        wrong: dict[str, str] = {}
+        async with contextlib.AsyncExitStack() as stack:
+            server = await stack.enter_async_context(HomeServer.from_env()) if with_server else None
+            tell = stack.enter_context(day_bar("verify"))
+            for archive, days in found:
+                findings = await verify(archive, days, server=server, progress=tell)
+                wrong |= {one.day.isoformat(): one.problem for one in findings}
+        count = len({day for _, days in found for day in days})
+        rows = sum(archive.manifests()[day].rows for archive, days in found for day in days)
+        sentence = f"{count - len(wrong)} of {count} days are whole ({rows:,} points)"
+        finish({"days": count, "rows": rows, "wrong": wrong, "ok": not wrong}, sentence, as_json, wrong)
 
     asyncio.run(go())
 
@@ -306,21 +323,22 @@ def restore_command(
     """
 
     async def go() -> None:
+        report = RestoreReport()
         async with HomeServer.from_env() as server:
-            archive = open_archive(target, tier, bucket, server.org)
-            days = archived_days(archive, first, stop)
-            spool = paths.local("archive", f"restore-{into or archive.bucket}.sqlite")
+            archives = open_archives(target, tier, bucket, server.org)
+            spool = paths.local("archive", f"restore-{into or archives[0].bucket}.sqlite")
             with day_bar("restore") as tell:
-                report = await restore(
-                    server,
-                    archive,
-                    days,
-                    into=into or None,
-                    spool=spool,
-                    again=again,
-                    pace=Pace(rows_per_second),
-                    progress=tell,
-                )
+                for archive, days in archived_days(archives, first, stop):
+                    report += await restore(
+                        server,
+                        archive,
+                        days,
+                        into=into or None,
+                        spool=spool,
+                        again=again,
+                        pace=Pace(rows_per_second),
+                        progress=tell,
+                    )
         sentence = f"{report.restored} days restored ({report.rows:,} points), {report.there} were there"
         if report.left_out:
             sentence += f", {report.left_out:,} empty texts left out (the writer never stores one)"

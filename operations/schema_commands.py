@@ -11,7 +11,7 @@ import typer
 
 from event_schema import SCHEMA_VERSION, TIERS, Measurement
 from operations import paths
-from operations.archive_commands import MEASUREMENTS, BucketOption, TargetOption, bucket_of, day_bar, open_archive
+from operations.archive_commands import MEASUREMENTS, BucketOption, TargetOption, bucket_of, day_bar, open_archives
 from operations.archive_commands import Json as JsonOption
 from operations.errors import UserError
 from operations.schema.show import page
@@ -68,7 +68,8 @@ def check(tier: TierOption = "", bucket: BucketOption = "", as_json: JsonOption 
         async with HomeServer.from_env() as server:
             for one in tiers(tier):
                 name = bucket or bucket_of(one)
-                found = await compare(server, name, MEASUREMENTS[one], operations_bucket(bucket_of("raw")))
+                own, *beside = MEASUREMENTS[one]
+                found = await compare(server, name, own, operations_bucket(bucket_of("raw")), beside=beside)
                 wrong += sum(difference.severity == "wrong" for difference in found)
                 told[name] = [dataclasses.asdict(difference) for difference in found]
                 if not as_json:
@@ -105,7 +106,7 @@ def migrate(
         async with HomeServer.from_env() as server:
 
             def opened(tier: str, version: int, measurement: Measurement) -> Archive:
-                archive = open_archive(target, tier, "", server.org)
+                archive = open_archives(target, tier, "", server.org)[0]
                 return dataclasses.replace(archive, version=version, measurement=measurement)
 
             with day_bar("migrate") as tell:
@@ -155,7 +156,7 @@ def mend(
 
     async def go() -> None:
         async with HomeServer.from_env() as server:
-            archive = open_archive(target, tiers(tier)[0], bucket, server.org)
+            archive = open_archives(target, tiers(tier)[0], bucket, server.org)[0]
             steps = await steps_for(server, archive)
             if not steps:
                 typer.echo(json.dumps({"steps": []}) if as_json else f"{archive.bucket}: nothing to mend")

@@ -1,7 +1,7 @@
 """Whole days of a bucket as Parquet files, so that nothing expires that was meant to be kept.
 
-    <target>/<bucket>/v<schema version>/<year>/<day>.parquet     the points, sorted by time and tags
-    <target>/<bucket>/v<schema version>/<year>/<day>.json        the manifest: counts, checksum, columns
+    <target>/<bucket>/v<schema version>/<measurement>/<year>/<day>.parquet     the points, by time and tags
+    <target>/<bucket>/v<schema version>/<measurement>/<year>/<day>.json        the manifest: counts, checksum, columns
 
 A day is archived when its manifest is there; the manifest names its file, and is written after it. Both come under
 their names at once or not at all. See docs/archive.md.

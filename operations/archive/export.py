@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -39,6 +39,15 @@ class ExportReport:
     rows: int = 0
     bytes: int = 0
     not_archived: list[str] = field(default_factory=list)
+
+    def __iadd__(self, other: ExportReport) -> ExportReport:
+        """Together with the report of another measurement."""
+        for name in ("looked_at", "exported", "again", "rows", "bytes"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.kept += other.kept
+        self.failed |= other.failed
+        self.not_archived = other.not_archived
+        return self
 
     @property
     def ok(self) -> bool:
@@ -75,15 +84,17 @@ async def export(
     pace: Pace | None = None,
     progress: Progress | None = None,
     slice_values: int = SLICE_VALUES,
+    declared: Collection[str] = (),
 ) -> ExportReport:
     """Bring each of the days into the archive where the server has more of it than the archive has.
 
-    `replace` also writes a day again of which the server has less. `progress(done, total, day)` counts days. A day
+    `replace` also writes a day again of which the server has less. `declared` are the bucket's other measurements that
+    have archives of their own. `progress(done, total, day)` counts days. A day
     that fails is told in the report and the others are done. Raises ServerProblem and ArchiveProblem for what
     concerns all of them.
     """
     bucket = await server.bucket(archive.bucket)
-    others = await server.other_measurements(bucket, {archive.measurement.name})
+    others = await server.other_measurements(bucket, {archive.measurement.name, *declared})
     report = ExportReport(not_archived=others)
     with archive.target.locked(archive.bucket), workspace(archive.target, archive.bucket) as folder:
         job = _Job(server, archive, bucket, pace or Pace(), slice_values, folder)

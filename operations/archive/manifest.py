@@ -61,21 +61,19 @@ class Manifest:
 
     @property
     def name(self) -> str:
-        return manifest_name(self.bucket, self.schema_version, self.day)
+        folder = folder_of(self.bucket, self.schema_version, self.measurement)
+        return f"{folder}/{self.day.year:04d}/{self.day.isoformat()}.json"
 
 
-def folder_of(bucket: str, version: int, day: date) -> str:
-    return f"{bucket}/v{version}/{day.year:04d}"
+def folder_of(bucket: str, version: int, measurement: str) -> str:
+    """Where the days of a measurement are, from the target's root."""
+    return f"{bucket}/v{version}/{measurement}"
 
 
-def manifest_name(bucket: str, version: int, day: date) -> str:
-    return f"{folder_of(bucket, version, day)}/{day.isoformat()}.json"
-
-
-def file_name(bucket: str, version: int, day: date, revision: int) -> str:
+def file_name(folder: str, day: date, revision: int) -> str:
     """A new revision is a new file, so that a manifest's file is whole at every moment."""
     suffix = "" if revision == 1 else f".r{revision}"
-    return f"{folder_of(bucket, version, day)}/{day.isoformat()}{suffix}.parquet"
+    return f"{folder}/{day.year:04d}/{day.isoformat()}{suffix}.parquet"
 
 
 def manifest_of(text: bytes, name: str) -> Manifest:

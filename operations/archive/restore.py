@@ -40,6 +40,13 @@ class RestoreReport:
     left_out: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
+    def __iadd__(self, other: RestoreReport) -> RestoreReport:
+        """Together with the report of another measurement."""
+        for name in ("restored", "there", "rows", "left_out"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.failed |= other.failed
+        return self
+
     @property
     def ok(self) -> bool:
         return not self.failed

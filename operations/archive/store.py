@@ -18,6 +18,7 @@ from operations.archive.manifest import (
     ArchiveProblem,
     Manifest,
     file_name,
+    folder_of,
     manifest_of,
 )
 from operations.archive.tables import Columns, value_counts
@@ -29,7 +30,7 @@ READ_BYTES = 1024 * 1024
 
 @dataclass(slots=True)
 class Archive:
-    """One bucket's days under one schema version. `bucket` and `org` are what its manifests have to say."""
+    """The days of a bucket's measurement under one schema version. `bucket` and `org` are what its manifests say."""
 
     target: Target
     bucket: str
@@ -39,11 +40,11 @@ class Archive:
     _known: dict[date, Manifest] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        return f"{self.target}/{self.bucket}/v{self.version}"
+        return f"{self.target}/{self.folder}"
 
     @property
     def folder(self) -> str:
-        return f"{self.bucket}/v{self.version}"
+        return folder_of(self.bucket, self.version, self.measurement.name)
 
     # manifests ------------------------------------------------------------------------------------------
 
@@ -71,12 +72,6 @@ class Archive:
             raise ArchiveProblem(f"The manifest {name} in {self.target} is that of {found.day}: it was moved.")
         return found
 
-    def versions(self) -> list[int]:
-        """The schema versions under which this bucket has archived days."""
-        names = self.target.names(self.bucket, ".json")
-        folders = {name.split("/")[1] for name in names if name.count("/") >= 2}
-        return sorted(int(one[1:]) for one in folders if one.startswith("v") and one[1:].isdigit())
-
     # a day in -------------------------------------------------------------------------------------------
 
     def write_day(self, day: date, columns: Columns, tables: Iterator[pa.Table], workspace: Path) -> Manifest:
@@ -99,7 +94,7 @@ class Archive:
                 for key, count in value_counts(table, columns).items():
                     values[key] = values.get(key, 0) + count
         size, checksum = draft.stat().st_size, sha256(draft)
-        name = file_name(self.bucket, self.version, day, revision)
+        name = file_name(self.folder, day, revision)
         self.target.put(draft, name)
         manifest = Manifest(
             org=self.org,

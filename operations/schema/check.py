@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,9 +47,14 @@ def _spans(spans: list[Span]) -> str:
 
 
 def differences(
-    facts: BucketFacts, measurement: Measurement, recorded: int | None, *, version: int = SCHEMA_VERSION
+    facts: BucketFacts,
+    measurement: Measurement,
+    recorded: int | None,
+    *,
+    version: int = SCHEMA_VERSION,
+    beside: Collection[Measurement] = (),
 ) -> list[Difference]:
-    """What is not as the contract says it. Pure."""
+    """What is not as the contract says it; `beside` may be in the bucket too. Pure."""
     bucket = facts.bucket
     found: list[Difference] = []
     if recorded is None:
@@ -65,7 +71,7 @@ def differences(
             Difference("wrong", "version", f"{bucket} was written by schema version {recorded}, not {version}: {way}")
         )
     for name in facts.measurements:
-        if name != measurement.name:
+        if name not in {measurement.name, *(one.name for one in beside)}:
             sentence = f"{bucket} also holds the measurement {name!r}, which is not summed up nor archived"
             found.append(Difference("note", name, sentence))
     if measurement.name not in facts.measurements:
@@ -102,7 +108,13 @@ def differences(
 
 
 async def check(
-    server: HomeServer, bucket_name: str, measurement: Measurement, operations: str, *, version: int = SCHEMA_VERSION
+    server: HomeServer,
+    bucket_name: str,
+    measurement: Measurement,
+    operations: str,
+    *,
+    version: int = SCHEMA_VERSION,
+    beside: Collection[Measurement] = (),
 ) -> list[Difference]:
     """Read the bucket and compare it. Raises ServerProblem."""
     bucket = await server.bucket(bucket_name)
@@ -113,4 +125,4 @@ async def check(
     if operations in await server.flux.retentions():
         found = await read_version(server.flux, bucket_name, where=operations)
         recorded = found.version if found is not None else None
-    return differences(facts, measurement, recorded, version=version)
+    return differences(facts, measurement, recorded, version=version, beside=beside)

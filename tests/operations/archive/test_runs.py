@@ -133,6 +133,28 @@ def test_the_command_from_run_to_restore(home: ArchivedHome, some_days: list[dat
     assert home.rows() == before
 
 
+def test_statistics_beside_the_summaries_are_archived_too(
+    home: ArchivedHome, today: date, command: Command, tmp_path: Path
+) -> None:
+    day = today - timedelta(days=3)
+    home.write(
+        [
+            f"hourly_events,entity_id=sensor.a avg_value=1,event_count=2i {start_ns(day)}",
+            f"hourly_statistics,entity_id=sensor.a avg_value=3 {start_ns(day)}",
+            f"somebody_elses x=1 {start_ns(day)}",
+        ]
+    )
+    before = [row for row in home.rows() if row[0] != "somebody_elses"]
+    options = ("--tier", "hourly", "--bucket", home.bucket)
+    run = command("archive", "run", "--all", *options, **home.environment)
+    assert "2 archived, 0 archived again" in run.stdout, run.stderr
+    assert "not archived: the measurements somebody_elses," in run.stdout
+    home.wipe()
+    span = ("--from", day.isoformat(), "--to", today.isoformat())
+    assert "2 days restored (2 points)" in command("archive", "restore", *span, *options, **home.environment).stdout
+    assert home.rows() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "changes", "code", "sentence"),
     [
