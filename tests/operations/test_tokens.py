@@ -7,6 +7,8 @@ import json
 import os
 import stat
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from operations.errors import UserError
 from operations.influxd import LocalInfluxd
 from operations.pulumi_runner import Stack, passphrase_file
 from operations.token_commands import parse_files, secrets_of
+from tests.operations.archive.conftest import ArchivedHome
 from tests.operations.conftest import Run
 from writer import BatchWriter, Event, WriterSettings
 
@@ -129,6 +132,39 @@ async def test_files_with_secrets_are_their_owners_only(
     assert mode(paths.LOCAL) == mode(influxd.folder) == 0o700
     assert {"spool.sqlite", "spool.sqlite-wal", "spool.sqlite.lock"} <= set(found)
     assert set(found.values()) == {0o600}
+
+
+def test_what_a_leaked_writer_token_can_do(influxd: LocalInfluxd, tmp_path: Path, unique: str) -> None:
+    """docs/security.md says what: it writes and, since InfluxDB knows no right to write without it, deletes."""
+    home = ArchivedHome(influxd, f"leaked-{unique}", tmp_path, influxd.org)
+    home.make_bucket()
+    home.write(["m f=1 1790000000000000000"])
+    token = home.token("write")
+
+    def call(method: str, path: str, body: bytes | None = None) -> tuple[int, str]:
+        request = urllib.request.Request(
+            influxd.url + path,
+            method=method,
+            data=body,
+            headers={"Authorization": f"Token {token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    named = f"org={influxd.org}&bucket={home.bucket}"
+    assert call("POST", f"/api/v2/write?{named}", b"m f=2 1790000000000000001")[0] == 204
+    query = {"query": f'from(bucket: "{home.bucket}") |> range(start: 0)', "type": "flux"}
+    assert call("POST", f"/api/v2/query?org={influxd.org}", json.dumps(query).encode())[0] == 404
+    assert '"series"' not in call("GET", f"/query?db={home.bucket}&q=SHOW+MEASUREMENTS")[1]
+    for what in ("buckets", "tasks", "authorizations", "orgs", "users"):
+        assert json.loads(call("GET", f"/api/v2/{what}")[1])[what] == []
+    assert len(home.rows()) == 2
+    span = {"start": "2020-01-01T00:00:00Z", "stop": "2030-01-01T00:00:00Z", "predicate": '_measurement="m"'}
+    assert call("POST", f"/api/v2/delete?{named}", json.dumps(span).encode())[0] == 204
+    assert home.rows() == []
 
 
 @pytest.mark.parametrize("text", ["writer", "=x", "writer="])
