@@ -53,7 +53,7 @@ Json = Annotated[bool, typer.Option("--json", help="End with one line of JSON on
 
 
 def open_archives(target: str, tier: str, bucket: str, org: str) -> list[Archive]:
-    """One for each measurement of the tier's bucket. Raises UserError, ArchiveProblem (no such tier, no such target)."""
+    """One for each measurement of the tier's bucket. Raises UserError, ArchiveProblem: no such tier or target."""
     if tier not in TIERS.names:
         raise UserError(f"There is no tier {tier!r}: the tiers are {', '.join(TIERS.names)}.", exit_code=2)
     address = target or os.environ.get(VARIABLE, "").strip()
