@@ -69,7 +69,9 @@ def check(tier: TierOption = "", bucket: BucketOption = "", as_json: JsonOption 
             for one in tiers(tier):
                 name = bucket or bucket_of(one)
                 own, *beside = MEASUREMENTS[one]
-                found = await compare(server, name, own, operations_bucket(bucket_of("raw")), beside=beside)
+                # A home has one version; it is recorded for its raw bucket.
+                where = operations_bucket(bucket_of("raw")) if one == "raw" else None
+                found = await compare(server, name, own, where, beside=beside)
                 wrong += sum(difference.severity == "wrong" for difference in found)
                 told[name] = [dataclasses.asdict(difference) for difference in found]
                 if not as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -187,9 +188,12 @@ def table_of(rows: Mapping[Point, Fields], columns: Columns) -> pa.Table:
 
 
 def merged(archived: Iterable[tuple[Point, Fields]], stored: Iterable[tuple[Point, Fields]]) -> dict[Point, Fields]:
-    """Every point of both; where both have a field, the server's value."""
-    rows = {point: dict(fields) for point, fields in archived}
-    for point, fields in stored:
+    """Every point of both; where both have a field, the server's value.
+
+    A point may come in several rows: Flux's `to` makes another series of the same tags in another order.
+    """
+    rows: dict[Point, Fields] = {}
+    for point, fields in itertools.chain(archived, stored):
         rows.setdefault(point, {}).update(fields)
     return rows
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from operations.archive.manifest import DAY_NS, ArchiveProblem, Manifest, start_ns
 from operations.archive.source import BucketInfo, HomeServer
 from operations.archive.store import Archive, Progress, workspace
-from operations.archive.tables import Columns, Fields, Point, PointTable, points, value_counts
+from operations.archive.tables import Columns, Fields, Point, PointTable, merged, points, value_counts
 
 BATCH_ROWS = 20_000
 SHOWN = 3
@@ -60,7 +60,7 @@ def _parts(
         if len(held) >= BATCH_ROWS and point[0] != last:
             yield start, point[0], held
             start, held = point[0], {}
-        held[point] = fields
+        held.setdefault(point, {}).update(fields)
         last = point[0]
     yield start, stop, held
 
@@ -85,7 +85,7 @@ async def read(server: HomeServer, bucket: BucketInfo, archive: Archive, start: 
     held = PointTable(columns)
     async for series in server.points(bucket, archive.measurement.name, start, stop):
         held.add(series)
-    return dict(points(held.table(), columns))
+    return merged([], points(held.table(), columns))
 
 
 def differences(archived: dict[Point, Fields], stored: dict[Point, Fields]) -> list[str]:

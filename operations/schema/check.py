@@ -111,18 +111,19 @@ async def check(
     server: HomeServer,
     bucket_name: str,
     measurement: Measurement,
-    operations: str,
+    operations: str | None,
     *,
     version: int = SCHEMA_VERSION,
     beside: Collection[Measurement] = (),
 ) -> list[Difference]:
-    """Read the bucket and compare it. Raises ServerProblem."""
+    """Read the bucket and compare it; its version with what the bucket `operations` says, unless None. Raises
+    ServerProblem."""
     bucket = await server.bucket(bucket_name)
     facts = await read_facts(server, bucket, measurement.name)
     if wrong := wrong_kinds(facts, measurement):
         await locate(server, bucket, measurement.name, facts, sorted(wrong))
-    recorded = None
-    if operations in await server.flux.retentions():
+    recorded = version if operations is None else None
+    if operations is not None and operations in await server.flux.retentions():
         found = await read_version(server.flux, bucket_name, where=operations)
         recorded = found.version if found is not None else None
     return differences(facts, measurement, recorded, version=version, beside=beside)

@@ -113,18 +113,22 @@ class ArchivedHome:
         body = {"start": start.isoformat(), "stop": last.isoformat(), "predicate": predicate}
         self.server.api("POST", f"/api/v2/delete?org={self.org}&bucket={self.bucket}", body)
 
+    def flux(self, script: str) -> str:
+        """Run a script; the answer's text."""
+        request = urllib.request.Request(
+            f"{self.server.url}/api/v2/query?org={self.org}",
+            data=json.dumps({"query": script, "type": "flux", "dialect": {"annotations": ["datatype"]}}).encode(),
+            headers={"Authorization": f"Token {self.server.token}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return str(answer.read().decode())
+
     def rows(self, bucket: str | None = None) -> list[tuple[str, ...]]:
         """Every stored value as the server's Flux tells it: tags, field, type, nanoseconds, value; sorted."""
         flux = (
             f'from(bucket: "{bucket or self.bucket}") |> range(start: 1970-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)'
         )
-        request = urllib.request.Request(
-            f"{self.server.url}/api/v2/query?org={self.org}",
-            data=json.dumps({"query": flux, "type": "flux", "dialect": {"annotations": ["datatype"]}}).encode(),
-            headers={"Authorization": f"Token {self.server.token}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read().decode()
+        text = self.flux(flux)
         found: list[tuple[str, ...]] = []
         kinds: list[str] = []
         header: list[str] = []

@@ -153,3 +153,28 @@ async def test_targets_that_are_not_a_local_folder(home: ArchivedHome, some_days
     names = archive.target.names(archive.bucket, "")
     assert len(names) == 8
     assert not [name for name in names if "partial" in name]
+
+
+async def test_series_that_differ_in_the_order_of_their_tags_are_one(home: ArchivedHome, tmp_path: Path) -> None:
+    """Flux's `to` takes tags in the order of the columns: the server then has two series of the same tags."""
+    day = date(2026, 10, 3)
+    for columns, field in (("a: r.a, b: r.b", "avg_value"), ("b: r.b, a: r.a", "min_value")):
+        names = {"a": "domain", "b": "entity_id"}
+        fields = columns.replace("a:", "domain:").replace("b:", "entity_id:")
+        home.flux(
+            'import "array"\n'
+            f'array.from(rows: [{{a: "sensor", b: "sensor.x", _value: 1.5}}])'
+            f' |> map(fn: (r) => ({{_time: {day}T01:00:00Z, _measurement: "hourly_events", _field: "{field}",'
+            f" {fields}, _value: r._value}}))"
+            f' |> to(bucket: "{home.bucket}", tagColumns: ["{names["a"]}", "{names["b"]}"])'
+        )
+    archive = home.archive(HOURLY_EVENTS)
+    async with home.connected() as server:
+        assert (await export(server, archive, [day])).exported == 1
+        assert archive.manifests()[day].rows == 2
+        assert archive.manifests()[day].values == {"avg_value": 1, "min_value": 1}
+        assert await verify(archive, [day], server=server) == []
+        home.wipe()
+        assert (await restore(server, archive, [day], spool=tmp_path / "spool.sqlite")).ok
+        assert await verify(archive, [day], server=server) == []
+    assert len(home.rows()) == 2
