@@ -10,7 +10,7 @@ TEST_WORKERS ?= 4
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help env tools test-servers demo test lint format preview lock audit bench-writer bench-provider bench-summaries bench-import clean
+.PHONY: help env tools test-servers demo test lint format preview sdk lock audit bench-writer bench-provider bench-summaries bench-import clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,13 @@ test: test-servers lint ## everything, on the real influxd and the real pulumi
 
 preview: tools ## the diff of every environment: what `pulumi up` would change
 	@$(BIN)/hearthflux stack preview --all --local --diff
+
+sdk: env ## the provider's schema, and its classes for Python and TypeScript, written anew from its tables
+	@$(BIN)/python -m provider.schema > provider/schema.json
+	@$(BIN)/python -m provider.codegen
+	@rm -rf provider/sdk/nodejs
+	@cd tools/pulumi && go run ./sdk ../../provider/schema.json ../../provider/sdk/nodejs
+	@$(BIN)/python -c 'import hashlib, pathlib; print(hashlib.sha256(pathlib.Path("provider/schema.json").read_bytes()).hexdigest())' > provider/sdk/nodejs/SCHEMA_SHA256
 
 lock: env ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \

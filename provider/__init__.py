@@ -18,8 +18,11 @@
         permissions=[{"action": "write", "resource": {"type": "buckets", "id": events.id}}],
     ).token                                 # a secret output
 
-Configuration: `influxdb:url` and `influxdb:token` (secret), or INFLUXDB_URL and INFLUXDB_TOKEN.
-Importing a class loads pulumi; the plugin's own side (`provider.plugin`) does not load the classes.
+and likewise `Check`, `NotificationEndpoint`, `NotificationRule`, `Label`, `LabelMapping`, `Dbrp`, `Variable`,
+`Dashboard`, `Secret`; a kind has a lookup (`get_bucket(org_id=..., name=...)`). See docs/provider.md.
+
+Configuration: `influxdb:url`, `influxdb:token` (secret) and `influxdb:flavor`, or INFLUXDB_URL, INFLUXDB_TOKEN and
+INFLUXDB_FLAVOR. Importing a class loads pulumi; the plugin's own side (`provider.plugin`) does not load the classes.
 """
 
 from __future__ import annotations

@@ -11,7 +11,10 @@ import aiohttp
 
 from provider.values import Plain
 
+# `influxdb:flavor`: the open-source server, or InfluxDB Cloud.
+OSS, CLOUD = "oss", "cloud"
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
+TRIES, LONGEST_WAIT_SECONDS = 5, 30.0
 _BY_ID = ("/tasks", "/buckets")
 
 
@@ -45,16 +48,20 @@ def _trusted(ca_file: str | None) -> ssl.SSLContext:
 
 class Api:
     """Calls of one server with one token. `url` without a path; `ca_file` holds the certificates (PEM) that are trusted
-    for https, None for the machine's own. Raises ProviderError for a file that can't be used."""
+    for https, None for the machine's own; `flavor` is OSS or CLOUD. Raises ProviderError for a file that can't be used.
+    """
 
-    def __init__(self, url: str, token: str, ca_file: str | None = None) -> None:
+    def __init__(self, url: str, token: str, ca_file: str | None = None, flavor: str = OSS) -> None:
         self.url = url.rstrip("/")
+        self.flavor = flavor
         self._token = token
         self._trusted = _trusted(ca_file) if url.startswith("https:") else None
         self._session: aiohttp.ClientSession | None = None
         self._any_org: str | None = None
         self._listings: dict[tuple[str, str], asyncio.Task[list[Plain]]] = {}
         self._made_orgs: set[str] = set()
+        # Ids that the stack's state has: another resource's, never to be taken over.
+        self.in_state: set[str] = set()
 
     def __repr__(self) -> str:
         return f"Api({self.url!r})"
@@ -76,13 +83,13 @@ class Api:
 
     async def call(self, method: str, path: str, body: object = None, query: dict[str, str] | None = None) -> Any:
         """The parsed JSON answer (None where there is none). Raises ApiError and ProviderError."""
-        text = await self._text(method, path, body, query)
+        text = await self.text(method, path, body, query)
         return json.loads(text) if text.strip() else None
 
     async def query(self, org_id: str, flux: str) -> str:
         """The annotated CSV answer of a Flux query."""
         body = {"query": flux, "type": "flux", "dialect": {"header": True, "annotations": []}}
-        return await self._text("POST", "/api/v2/query", body, {"orgID": org_id})
+        return await self.text("POST", "/api/v2/query", body, {"orgID": org_id})
 
     async def any_org(self) -> str | None:
         """The id of an organization that the token may see."""
@@ -136,32 +143,46 @@ class Api:
             if len(answer) < page_size or not new:
                 return found
 
-    async def _text(self, method: str, path: str, body: object, query: dict[str, str] | None) -> str:
-        try:
-            async with self._open().request(method, self.url + path, json=body, params=query) as answer:
-                text = await answer.text(errors="replace")
-                if answer.status < 300:
-                    return text
-                status = answer.status
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            raise ProviderError(
-                f"No answer from InfluxDB at {self.url} ({_reason(error)}): "
-                "is the server running, and is influxdb:url (or INFLUXDB_URL) right?"
-            ) from None
+    async def text(self, method: str, path: str, body: object = None, query: dict[str, str] | None = None) -> str:
+        """The answer as it is. Raises ApiError and ProviderError."""
+        for attempt in range(TRIES):
+            status, text, wait = await self._once(method, path, body, query)
+            if status < 300:
+                return text
+            # Turned away before anything was done: Cloud's rate limit, a server that is starting.
+            if status not in (429, 503) or attempt == TRIES - 1:
+                break
+            await asyncio.sleep(min(wait, LONGEST_WAIT_SECONDS))
         try:
             refusal = json.loads(text)
             code, message = str(refusal.get("code", "")), str(refusal.get("message", text))
         except (ValueError, AttributeError):
             code, message = "", text[:300]
         if status == 401:
-            raise ApiError(
-                method, path, status, code, f"{message}: is influxdb:token (or INFLUXDB_TOKEN) a token of {self.url}?"
-            )
+            message = f"{message}: is influxdb:token (or INFLUXDB_TOKEN) a token of {self.url}?"
+        if status == 405 and self.flavor == CLOUD:
+            message = f"{message or 'method not allowed'}: this InfluxDB Cloud does not offer it"
         raise ApiError(method, path, status, code, message)
+
+    async def _once(self, method: str, path: str, body: object, query: dict[str, str] | None) -> tuple[int, str, float]:
+        """Status, text and the seconds to wait before another try."""
+        try:
+            async with self._open().request(method, self.url + path, json=body, params=query) as answer:
+                text = await answer.text(errors="replace")
+                return answer.status, text, _retry_after(answer.headers.get("Retry-After"), 1.0)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise ProviderError(
+                f"No answer from InfluxDB at {self.url} ({_reason(error)}): "
+                "is the server running, and is influxdb:url (or INFLUXDB_URL) right?"
+            ) from None
 
 
 async def _nothing() -> list[Plain]:
     return []
+
+
+def _retry_after(value: str | None, default: float) -> float:
+    return float(value) if value and value.replace(".", "", 1).isdigit() else default
 
 
 def _reason(error: BaseException) -> str:

@@ -40,6 +40,28 @@ import pulumi
 
 from provider import resource
 '''
+_DOOR = '''"""The typed classes: written by `python -m provider.codegen`. Each is loaded when it is first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+{imports}
+
+__all__ = {names!r}
+
+_MODULE_OF = {{
+{places}
+}}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(import_module(f"provider.resources.{{_MODULE_OF[name]}}"), name)
+    raise AttributeError(f"module 'provider.resources' has no attribute {{name!r}}")
+'''
 
 
 def class_name(kind: ResourceKind) -> str:
@@ -194,17 +216,16 @@ def exported(kind: ResourceKind) -> Iterator[str]:
 
 
 def door() -> str:
-    lines = [
-        '"""The typed classes: written by `python -m provider.codegen`."""',
-        "",
-        "from __future__ import annotations",
-        "",
-    ]
-    names: list[str] = []
+    imports, places = [], []
     for kind in KINDS.values():
-        lines.append(f"from provider.resources.{module_name(kind)} import {', '.join(exported(kind))}")
-        names += exported(kind)
-    return "\n".join(lines) + f"\n\n__all__ = {sorted(names)!r}\n"
+        names = list(exported(kind))
+        imports.append(f"    from provider.resources.{module_name(kind)} import {', '.join(names)}")
+        places += [(name, module_name(kind)) for name in names]
+    return _DOOR.format(
+        imports="\n".join(imports),
+        names=sorted(name for name, _ in places),
+        places="\n".join(f'    "{name}": "{module}",' for name, module in sorted(places)),
+    )
 
 
 def modules() -> dict[str, str]:

@@ -14,9 +14,25 @@ import re
 _MARK = re.compile(r"\s*\[pulumi [0-9a-f]{16}\]$")
 
 
+class Mark(str):
+    """A resource's mark; `earlier` are those of what it replaced, which may still be there."""
+
+    earlier: tuple[str, ...]
+
+    @classmethod
+    def of(cls, owner: str, urn: str, generation: int) -> Mark:
+        made = cls(mark_of(owner, urn, generation))
+        made.earlier = tuple(mark_of(owner, urn, one) for one in range(generation))
+        return made
+
+
 def mark_of(owner: str, urn: str, generation: int) -> str:
-    """The mark of one resource of one stack; `generation` counts its replacements."""
-    return hashlib.sha256(f"{owner}\n{urn}\n{generation}".encode()).hexdigest()[:16]
+    """The mark of one resource of one stack; `generation` counts its replacements. Its first half is the stack's."""
+    return _digest(owner) + _digest(f"{owner}\n{urn}\n{generation}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def marked(description: str | None, mark: str) -> str:
@@ -31,3 +47,9 @@ def unmarked(description: str | None) -> str | None:
 
 def carries(description: str | None, mark: str) -> bool:
     return bool(mark) and (description or "").endswith(f"[pulumi {mark}]")
+
+
+def same_stack(description: str | None, mark: str) -> bool:
+    """True for what carries the mark of some resource of the same stack."""
+    found = _MARK.search(description or "")
+    return bool(mark) and found is not None and found[0].split()[-1][:8] == mark[:8]

@@ -13,7 +13,6 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from importlib import metadata
 from typing import Any
 
 import grpc
@@ -22,9 +21,10 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as proto
 
-from provider.api import Api, ProviderError
+from provider import schema
+from provider.api import CLOUD, OSS, Api, ProviderError
 from provider.kinds import KINDS, LOOKUPS, ResourceKind
-from provider.ownership import mark_of
+from provider.ownership import Mark
 from provider.table import Change, check, diff, inputs_of, stored
 from provider.values import is_unknown, plain, secret_names, wire
 
@@ -43,13 +43,6 @@ _DIFF_KINDS = {
     ("update", False): proto.PropertyDiff.UPDATE,
     ("update", True): proto.PropertyDiff.UPDATE_REPLACE,
 }
-
-
-def version() -> str:
-    try:
-        return metadata.version("hearthflux")
-    except metadata.PackageNotFoundError:
-        return "0.0.0"
 
 
 def detailed(changes: dict[str, Change]) -> dict[str, proto.PropertyDiff]:
@@ -109,12 +102,10 @@ class InfluxProvider(provider_pb2_grpc.ResourceProviderServicer):
         return self._api
 
     async def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:  # noqa: N802
-        return plugin_pb2.PluginInfo(version=version())
+        return plugin_pb2.PluginInfo(version=schema.version())
 
     @_sentences
     async def GetSchema(self, request: proto.GetSchemaRequest, context: Any) -> proto.GetSchemaResponse:  # noqa: N802
-        from provider import schema
-
         return proto.GetSchemaResponse(schema=schema.text())
 
     @_sentences
@@ -151,7 +142,10 @@ class InfluxProvider(provider_pb2_grpc.ResourceProviderServicer):
         ca_file = given.get("caFile") or os.environ.get(CA_FILE)
         if is_unknown(ca_file):
             raise ProviderError("influxdb:caFile is not known yet: it can't come from a resource of this stack.")
-        self._api = Api(values["url"], values["token"], str(ca_file) if ca_file else None)
+        flavor = given.get("flavor") or os.environ.get("INFLUXDB_FLAVOR") or OSS
+        if flavor not in (OSS, CLOUD):
+            raise ProviderError(f"influxdb:flavor is {flavor!r}; it has to be {OSS} or {CLOUD}.")
+        self._api = Api(values["url"], values["token"], str(ca_file) if ca_file else None, str(flavor))
         self._owner = str(given.get("owner", ""))
         return proto.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptResources=False)
 
@@ -183,6 +177,7 @@ class InfluxProvider(provider_pb2_grpc.ResourceProviderServicer):
     @_sentences
     async def Diff(self, request: proto.DiffRequest, context: Any) -> proto.DiffResponse:  # noqa: N802
         kind = kind_at(request.urn)
+        self.api.in_state.add(request.id)
         changes = diff(kind.table, plain(request.olds), plain(request.news), frozenset(request.ignoreChanges))
         return proto.DiffResponse(
             changes=proto.DiffResponse.DIFF_SOME if changes else proto.DiffResponse.DIFF_NONE,
@@ -241,11 +236,11 @@ class InfluxProvider(provider_pb2_grpc.ResourceProviderServicer):
         return proto.InvokeResponse(**{"return": wire(found)})
 
     async def Cancel(self, request: Any, context: Any) -> Empty:  # noqa: N802
-        await self.close()
+        # Ctrl-C: calls that are under way take a moment, and cut off they would leave what the state does not know.
         return Empty()
 
     def _mark(self, urn: str, inputs: Struct) -> str:
-        return mark_of(self._owner, urn, generation_in(inputs)) if self._owner else ""
+        return Mark.of(self._owner, urn, generation_in(inputs)) if self._owner else ""
 
     async def close(self) -> None:
         if self._api is not None:

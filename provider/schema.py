@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from typing import Any
 
 from provider.kinds import KINDS, LOOKUPS, ResourceKind
 from provider.table import Kind, Property, Table, inputs_of, stored
+
+
+def version() -> str:
+    try:
+        return metadata.version("hearthflux")
+    except metadata.PackageNotFoundError:
+        return "0.0.0"
 
 
 def _members(kind: Kind) -> dict[str, Any]:
@@ -92,19 +100,26 @@ def build() -> dict[str, Any]:
             "requiredInputs": [one.name for one in inputs if one.required],
         }
     functions = {token: _function(kind) for token, kind in LOOKUPS.items()}
-    settings = {
+    settings: dict[str, Any] = {
         "url": {"type": "string", "description": "the server's address, or INFLUXDB_URL"},
         "token": {"type": "string", "secret": True, "description": "a token, or INFLUXDB_TOKEN"},
         "caFile": {
             "type": "string",
             "description": "certificates (PEM) to trust instead of the machine's own, or INFLUXDB_CA_FILE",
         },
+        "flavor": {
+            "type": "string",
+            "description": "oss (the default), or cloud for InfluxDB Cloud: no shard groups, no new organizations; "
+            "or INFLUXDB_FLAVOR",
+        },
     }
     return {
         "name": "influxdb",
+        "version": version(),
         "displayName": "InfluxDB 2",
         "description": "Organizations, buckets, tasks, tokens, checks and notifications of InfluxDB 2",
         "license": "Apache-2.0",
+        "language": {"nodejs": {"packageName": "hearthflux-influxdb", "respectSchemaVersion": True}},
         "config": {"variables": settings},
         "provider": {"inputProperties": settings},
         "types": types,

@@ -107,9 +107,11 @@ class ResourceKind(ABC):
         """Make it, or go on with what an earlier run made and did not live to tell; its id and computed properties."""
         existing = await self.listing(api, inputs)
         own = next((one for one in existing if self.is_own(one, inputs, mark)), None)
+        if own is None:
+            own = await self.left_behind(api, existing, inputs, mark)
         if own is not None:
             return await self.adopt(api, own, inputs, mark)
-        await self._refuse_namesake(api, existing, inputs)
+        await self._refuse_namesake(api, existing, inputs, mark)
         # Entered before the server is asked: another one of that name in the same program finds it.
         entry: Plain = {"id": "", "name": self.name_in(inputs)}
         existing.append(entry)
@@ -125,7 +127,7 @@ class ResourceKind(ABC):
         """The call that makes it; the server's answer."""
         return dict(await api.call("POST", self.path, self.body(inputs, mark)))
 
-    async def _refuse_namesake(self, api: Api, existing: list[Plain], inputs: Plain) -> None:
+    async def _refuse_namesake(self, api: Api, existing: list[Plain], inputs: Plain, mark: str) -> None:
         name = self.name_in(inputs)
         for one in existing:
             if not name or not self._same(self.name_of(one), name):
@@ -134,11 +136,20 @@ class ResourceKind(ABC):
                 raise ProviderError(f"The {self.noun} {name!r} is declared twice in this organization.")
             # The listing is from the start of this run: it may be gone or renamed by now.
             now = await self.answer(api, one["id"], inputs)
-            if now is not None and self._same(self.name_of(now), name):
+            if now is None or not self._same(self.name_of(now), name):
+                continue
+            # What this one replaces has the same name and was to be deleted afterwards: it has to go first.
+            if any(self.is_own(now, inputs, earlier) for earlier in getattr(mark, "earlier", ())):
+                await self.delete(api, one["id"], inputs)
+            else:
                 raise ProviderError(
                     f"The {self.noun} {name!r} exists already in this organization; "
                     f"{import_hint(self.token, one['id'])} (or choose another name)"
                 )
+
+    async def left_behind(self, api: Api, existing: list[Plain], inputs: Plain, mark: str) -> Plain | None:
+        """What an earlier run left and that has no room for a mark."""
+        return None
 
     async def adopt(self, api: Api, own: Plain, inputs: Plain, mark: str) -> tuple[str, Plain]:
         """What an earlier run left, brought to what the program wants; what can't be brought there is made anew."""

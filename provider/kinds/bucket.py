@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from provider.api import Api, ApiError, ProviderError
+from provider.api import CLOUD, OSS, Api, ApiError, ProviderError
 from provider.kinds.base import DESCRIPTION, ORGANIZATION_ID, ResourceKind
 from provider.ownership import marked, unmarked
 from provider.table import Failure, Property, present
@@ -12,6 +12,8 @@ from provider.values import Plain, is_unknown
 
 HOUR = 3600
 DAY = 86400
+# The last time that a point may have (int64 nanoseconds), as Flux writes it.
+END_OF_TIME = "2262-04-11T23:47:16Z"
 
 
 def duration_text(seconds: int) -> str:
@@ -34,6 +36,16 @@ def default_shard_group_duration(retention: int) -> int:
 def is_shorter(new: int, old: int) -> bool:
     """True if data that `old` would keep are dropped by `new`; 0 keeps for ever."""
     return new != 0 and (old == 0 or new < old)
+
+
+async def stored_values(api: Api, org_id: str, identifier: str, stop: str = END_OF_TIME) -> int:
+    """How many values a bucket has that are older than `stop`: what deleting them would cost."""
+    answer = await api.query(
+        org_id,
+        f'from(bucketID: "{identifier}") |> range(start: 0, stop: {stop}) |> count() '
+        '|> toInt() |> keep(columns: ["_value"]) |> sum()',
+    )
+    return sum(int(number) for number in re.findall(r",(\d+)\s*$", answer, flags=re.MULTILINE))
 
 
 class BucketKind(ResourceKind):
@@ -68,10 +80,12 @@ class BucketKind(ResourceKind):
         if not is_unknown(retention):
             if retention != 0 and retention < HOUR:
                 failures.append(Failure("retention", f"is {retention} s; the shortest is 3600 s (1 h), 0 is for ever"))
-            else:
+            elif api.flavor == OSS:
                 new.setdefault("shardGroupDuration", default_shard_group_duration(retention))
         width = new.get("shardGroupDuration")
-        if isinstance(width, int):
+        if width is not None and api.flavor == CLOUD:
+            failures.append(Failure("shardGroupDuration", "is nothing that InfluxDB Cloud has: leave it out"))
+        elif isinstance(width, int):
             if width < HOUR:
                 failures.append(Failure("shardGroupDuration", f"is {width} s; the shortest is 3600 s (1 h)"))
             elif not is_unknown(retention) and retention != 0 and retention < width:
@@ -98,34 +112,22 @@ class BucketKind(ResourceKind):
         identifier = await self._by_name(api, str(old["orgId"]), str(old["name"]))
         if identifier is None:
             return []
-        since = f"-{after}s" if shortened and not moved else "now()"
-        points = await self._points(api, str(old["orgId"]), identifier, since)
-        if points == 0 and not await self._has_data(api, str(old["orgId"]), identifier):
+        stop = f"-{after}s" if shortened and not moved else END_OF_TIME
+        points = await stored_values(api, str(old["orgId"]), identifier, stop)
+        if points == 0:
             return []
         what = (
-            f"would be shortened from {duration_text(before)} to {duration_text(after)}"
-            if shortened
-            else "would be replaced, since it moves to another organization"
+            "would be replaced, since it moves to another organization"
+            if moved
+            else f"would be shortened from {duration_text(before)} to {duration_text(after)}"
         )
         return [
             Failure(
-                "retention" if shortened else "orgId",
+                "orgId" if moved else "retention",
                 f"bucket {old['name']!r} {what}, which costs {points} stored values; "
                 "to do that all the same, set allowDataLoss for this bucket",
             )
         ]
-
-    async def _points(self, api: Api, org_id: str, identifier: str, stop: str) -> int:
-        answer = await api.query(
-            org_id,
-            f'from(bucketID: "{identifier}") |> range(start: 0, stop: {stop}) |> count() '
-            '|> toInt() |> keep(columns: ["_value"]) |> sum()',
-        )
-        return sum(int(number) for number in re.findall(r",(\d+)\s*$", answer, flags=re.MULTILINE))
-
-    async def _has_data(self, api: Api, org_id: str, identifier: str) -> bool:
-        flux = f'from(bucketID: "{identifier}") |> range(start: 0, stop: 2262-01-01T00:00:00Z) |> first()'
-        return bool((await api.query(org_id, flux)).strip())
 
     async def _by_name(self, api: Api, org_id: str, name: str) -> str | None:
         try:
@@ -137,30 +139,32 @@ class BucketKind(ResourceKind):
         return next((str(bucket["id"]) for bucket in found["buckets"] if bucket["name"] == name), None)
 
     def _rules(self, inputs: Plain) -> list[Plain]:
-        # Always both values: what is left out or too small is stored raw and read back wrong.
-        return [
-            {
-                "type": "expire",
-                "everySeconds": inputs["retention"],
-                "shardGroupDurationSeconds": inputs["shardGroupDuration"],
-            }
-        ]
+        # Always both values: what is left out or too small is stored raw and read back wrong. Cloud has one only.
+        rule = {"type": "expire", "everySeconds": inputs["retention"]}
+        if "shardGroupDuration" in inputs:
+            rule["shardGroupDurationSeconds"] = inputs["shardGroupDuration"]
+        return [rule]
 
     def body(self, inputs: Plain, mark: str) -> Plain:
         content = {"orgID": inputs["orgId"], "name": inputs["name"], "retentionRules": self._rules(inputs)}
         return content | {"description": marked(inputs.get("description"), mark)}
 
+    async def answer(self, api: Api, identifier: str, known: Plain) -> Plain | None:
+        found = await super().answer(api, identifier, known)
+        return None if found is None else found | {"flavor": api.flavor}
+
     def state_of(self, answer: Plain, known: Plain) -> Plain:
         rule = (answer.get("retentionRules") or [{}])[0]
         retention = int(rule.get("everySeconds", 0))
-        width = int(rule.get("shardGroupDurationSeconds", 0)) or default_shard_group_duration(retention)
         state = {
             "orgId": answer["orgID"],
             "name": answer["name"],
             "retention": retention,
-            "shardGroupDuration": width,
             "allowDataLoss": known.get("allowDataLoss", False),
         }
+        if answer.get("flavor") != CLOUD:
+            width = int(rule.get("shardGroupDurationSeconds", 0))
+            state["shardGroupDuration"] = width or default_shard_group_duration(retention)
         return state | present({"description": unmarked(answer.get("description"))})
 
     async def update(self, api: Api, identifier: str, old: Plain, new: Plain, mark: str = "") -> Plain:
@@ -178,13 +182,12 @@ class BucketKind(ResourceKind):
         try:
             # First of all: a query for a bucket whose organization is gone too is answered 400, not 404.
             await api.call("GET", f"{self.path}/{identifier}")
-            holds_data = await self._has_data(api, str(state["orgId"]), identifier)
-            points = await self._points(api, str(state["orgId"]), identifier, "now()") if holds_data else 0
+            points = await stored_values(api, str(state["orgId"]), identifier)
         except ApiError as error:
             if error.is_gone:
                 return
             raise
-        if holds_data:
+        if points:
             raise ProviderError(
                 f"The bucket {state.get('name')!r} holds data ({points} stored values) and would be deleted with it; "
                 "to do that all the same, set allowDataLoss for this bucket, run pulumi up, and then delete it."

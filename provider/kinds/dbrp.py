@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from provider.api import Api, ApiError, ProviderError
 from provider.kinds.base import ORGANIZATION_ID, ResourceKind
+from provider.ownership import same_stack
 from provider.table import Property
 from provider.values import Plain
 
@@ -39,13 +40,20 @@ class DbrpKind(ResourceKind):
     def name_in(self, inputs: Plain) -> str:
         return f"{inputs['database']}/{inputs['retentionPolicy']}"
 
-    def is_own(self, answer: Plain, inputs: Plain, mark: str) -> bool:
-        # No room for a mark, but the names are taken once only: one to our bucket is as good as ours.
-        return (
-            not answer.get("virtual")
-            and bool(answer.get("id"))
-            and ((self.name_of(answer), answer.get("bucketID")) == (self.name_in(inputs), inputs.get("bucketId")))
-        )
+    async def left_behind(self, api: Api, existing: list[Plain], inputs: Plain, mark: str) -> Plain | None:
+        # A mapping has no room for a mark. It is this stack's if its bucket is, or is gone, and the state has it not.
+        for one in existing:
+            if not one.get("id") or one["id"] in api.in_state or self.name_of(one) != self.name_in(inputs):
+                continue
+            try:
+                bucket = await api.call("GET", f"/api/v2/buckets/{one['bucketID']}")
+            except ApiError as error:
+                if error.is_gone:
+                    return one
+                raise
+            if same_stack(bucket.get("description"), mark):
+                return one
+        return None
 
     def body(self, inputs: Plain, mark: str) -> Plain:
         return {
@@ -77,6 +85,11 @@ class DbrpKind(ResourceKind):
                 return None
             raise
         return found | {"only": sum(not one.get("virtual") for one in others) == 1}
+
+    async def adopt(self, api: Api, own: Plain, inputs: Plain, mark: str) -> tuple[str, Plain]:
+        await self.delete(api, own["id"], inputs)
+        answer = await self.post(api, inputs, mark)
+        return answer["id"], self.computed(answer, inputs)
 
     def _parts(self, identifier: str, known: Plain) -> tuple[str, str]:
         org_id, _, plain_id = identifier.rpartition("/")

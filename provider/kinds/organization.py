@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from provider.api import Api, ApiError, ProviderError
-from provider.kinds.base import DESCRIPTION, ResourceKind
+import asyncio
+
+from provider.api import CLOUD, Api, ProviderError
+from provider.kinds.base import DESCRIPTION, ResourceKind, import_hint
 from provider.ownership import marked, unmarked
-from provider.table import Property, present
+from provider.table import Failure, Property, present
 from provider.values import Plain
 
 
@@ -19,6 +21,17 @@ class OrganizationKind(ResourceKind):
         Property(name="name", kind="string", required=True, description="its name, unique on the server"),
         DESCRIPTION,
     )
+
+    async def check(self, api: Api, old: Plain, new: Plain) -> list[Failure]:
+        if api.flavor == CLOUD and not old:
+            return [
+                Failure(
+                    "name",
+                    "can't be made: an organization of InfluxDB Cloud belongs to its account. "
+                    f"Look it up with get_organization, or {import_hint(self.token, '<its id>')}",
+                )
+            ]
+        return []
 
     def body(self, inputs: Plain, mark: str) -> Plain:
         return {"name": inputs["name"], "description": marked(inputs.get("description"), mark)}
@@ -36,16 +49,24 @@ class OrganizationKind(ResourceKind):
         return present({"name": answer["name"], "description": unmarked(answer.get("description"))})
 
     async def before_delete(self, api: Api, identifier: str, state: Plain) -> None:
-        """Deleting an organization drops its buckets with all that is in them: refused while there are any."""
-        try:
-            found = await api.call("GET", "/api/v2/buckets", query={"orgID": identifier, "limit": "100"})
-        except ApiError as error:
-            if error.is_gone:
-                return
-            raise
-        left = sorted(bucket["name"] for bucket in found["buckets"] if bucket["type"] == "user")
+        """The server drops its buckets with all that is in them and leaves its tasks and tokens behind for ever:
+        refused while there are any."""
+        if api.flavor == CLOUD:
+            raise ProviderError(
+                f"The organization {state.get('name')!r} is InfluxDB Cloud's: it can't be deleted here. "
+                "Take it out of the state with pulumi state delete."
+            )
+        query = {"orgID": identifier}
+        buckets, tasks, tokens = await asyncio.gather(
+            api.everything("/api/v2/buckets", "buckets", query, 100),
+            api.everything("/api/v2/tasks", "tasks", query, 500),
+            api.everything("/api/v2/authorizations", "authorizations", query, 0),
+        )
+        left = [f"bucket {one['name']}" for one in buckets if one["type"] == "user"]
+        left += [f"task {one['name']}" for one in tasks]
+        left += [f"token {unmarked(one.get('description')) or one['id']}" for one in tokens]
         if left:
             raise ProviderError(
-                f"The organization {state.get('name')!r} still has the buckets {', '.join(left)}: deleting it would "
-                "delete them with their data. Delete or move them first."
+                f"The organization {state.get('name')!r} still has {', '.join(sorted(left))}: the buckets' data would "
+                "be deleted with it, and tasks and tokens would stay for ever. Delete or move them first."
             )

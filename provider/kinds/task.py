@@ -6,14 +6,22 @@ import re
 
 from provider import flux as flux_check
 from provider.api import Api, ApiError, ProviderError
+from provider.durations import seconds
 from provider.kinds.base import DESCRIPTION, ORGANIZATION_ID, ResourceKind, known_text
 from provider.ownership import marked, unmarked
 from provider.table import Failure, Property, present
 from provider.values import Plain, is_unknown
 
 _OPTION = re.compile(r"option\s+task\s*=\s*\{(.*?)\}", re.DOTALL)
+_COMMENT = re.compile(r'("(?:[^"\\]|\\.)*")|//[^\n]*')
 _NAME = re.compile(r'\bname\s*:\s*"((?:[^"\\]|\\.)*)"')
-_OFFSET_IN_DAYS = re.compile(r"\boffset\s*:\s*-?(\d+)(d|w|mo|y)\b")
+_CRON = re.compile(r'\bcron\s*:\s*"([^"]*)"')
+_CRON_RULE = re.compile(
+    r"@(?:hourly|daily|weekly|monthly|yearly|annually|every \S+)|(?:[\w*/,\-?#]+\s+){4,6}[\w*/,\-?#]+"
+)
+_EVERY = re.compile(r"\bevery\s*:\s*(-?[\wµ]+)")
+_OFFSET = re.compile(r"\boffset\s*:\s*(-?[\wµ]+)")
+_OFFSET_IN_DAYS = re.compile(r"-?\d+(?:d|w|mo|y)")
 COMPUTED = ("name", "every", "cron", "offset")
 
 
@@ -55,14 +63,9 @@ class TaskKind(ResourceKind):
         script = new["flux"]
         if is_unknown(script):
             return []
-        option = _OPTION.search(script)
-        if option is None:
-            return [Failure("flux", "has no `option task = {name: ..., every: ...}`: a task needs one")]
-        days = _OFFSET_IN_DAYS.search(option[1])
-        if days is not None:
-            return [
-                Failure("flux", f"offset {days[1]}{days[2]}: InfluxDB takes hours and shorter here, such as 24h for 1d")
-            ]
+        reason = cadence_problem(script)
+        if reason is not None:
+            return [Failure("flux", reason)]
         if script == old.get("flux"):
             return []
         reason = await flux_check.problem(api, script, known_text(new.get("source")), new.get("sourceMap"))
@@ -80,7 +83,7 @@ class TaskKind(ResourceKind):
     def name_in(self, inputs: Plain) -> str:
         if "flux" not in inputs:
             return str(inputs["name"])
-        option = _OPTION.search(inputs["flux"])
+        option = _OPTION.search(without_comments(inputs["flux"]))
         name = _NAME.search(option[1]) if option else None
         return name[1] if name else ""
 
@@ -108,3 +111,39 @@ class TaskKind(ResourceKind):
             return await super().update(api, identifier, old, new, mark)
         except ApiError as error:
             raise ProviderError(f"task {old.get('name')!r} could not be changed: {error}") from None
+
+
+def without_comments(script: str) -> str:
+    return _COMMENT.sub(lambda found: found[1] or "", script)
+
+
+def cadence_problem(script: str) -> str | None:
+    """What is wrong with name, cadence and offset in a script's `option task`, where the server reads them.
+
+    The server takes literals only, refuses some of this when the task is made and some not at all: an offset as long
+    as the interval makes a run late by whole runs.
+    """
+    option = _OPTION.search(without_comments(script))
+    if option is None:
+        return "has no `option task = {name: ..., every: ...}`: a task needs one"
+    name, every, cron, offset = (pattern.search(option[1]) for pattern in (_NAME, _EVERY, _CRON, _OFFSET))
+    if name is None or not name[1]:
+        return 'has no name in `option task`: it needs one as a literal, name: "..."'
+    if (every is None) == (cron is None):
+        both = "every and cron" if every else "neither every nor cron"
+        return f"has {both} in `option task`: a task has one of them"
+    if cron is not None and not _CRON_RULE.fullmatch(cron[1].strip()):
+        return f"cron {cron[1]!r}: five fields (minute, hour, day, month, weekday) are wanted, or @daily and the like"
+    interval = seconds(every[1]) if every else None
+    if every is not None and (interval is None or interval < 1):
+        return f"every {every[1]}: a literal of at least 1s is wanted, such as 1h"
+    if offset is None:
+        return None
+    if _OFFSET_IN_DAYS.fullmatch(offset[1]):
+        return f"offset {offset[1]}: InfluxDB takes hours and shorter here, such as 24h for 1d"
+    delay = seconds(offset[1].removeprefix("-"))
+    if delay is None:
+        return f"offset {offset[1]}: a literal is wanted, such as 5m"
+    if interval is not None and delay >= interval:
+        return f"offset {offset[1]} is not shorter than every {every[1] if every else ''}: choose a shorter one"
+    return None

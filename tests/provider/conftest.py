@@ -24,12 +24,14 @@ class Program:
     folder: Path
     environment: dict[str, str] = field(repr=False)
     name: str = "test"
+    # All that pulumi printed, but for what was asked to show secrets.
+    printed: list[str] = field(default_factory=list, repr=False)
 
     def write(self, text: str) -> None:
         (self.folder / "__main__.py").write_text(HEAD + text)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        answer = subprocess.run(
             [find.pulumi(), *arguments, "--stack", "test", "--non-interactive", "--color", "never"],
             cwd=self.folder,
             env=runner_environment(self.environment),
@@ -38,6 +40,9 @@ class Program:
             timeout=180,
             stdin=subprocess.DEVNULL,
         )
+        if "--show-secrets" not in arguments:
+            self.printed += [answer.stdout, answer.stderr]
+        return answer
 
     def up(self) -> subprocess.CompletedProcess[str]:
         answer = self.run("up", "--yes", "--skip-preview")

@@ -48,6 +48,7 @@ async def test_check_refuses_what_would_cost_data(
     assert says in failure.reason
     assert await BUCKET.check(api, state, state | change | {"allowDataLoss": True}) == []
     assert await BUCKET.check(api, state, state | {"retention": 60 * DAY}) == []
+    assert await BUCKET.check(api, state, state | {"retention": 25 * DAY}) == [], "it costs nothing"
 
 
 async def test_delete_refuses_a_bucket_with_data_and_an_organization_with_buckets(
@@ -57,11 +58,21 @@ async def test_delete_refuses_a_bucket_with_data_and_an_organization_with_bucket
     influxd.write(identifier, org, "m f=1", age_seconds=DAY)
     with pytest.raises(ProviderError, match=r"holds data \(1 stored values\)"):
         await BUCKET.delete(api, identifier, state)
-    with pytest.raises(ProviderError, match="still has the buckets b"):
+    with pytest.raises(ProviderError, match="still has bucket b:"):
         await ORGANIZATION.delete(api, org, {"name": f"org-{unique}"})
     assert await BUCKET.read(api, identifier, state) == state
 
     await BUCKET.delete(api, identifier, state | {"allowDataLoss": True})
+    # The server would leave these behind.
+    task = {"orgID": org, "flux": 'option task = {name: "t", every: 1h}\nbuckets()', "status": "inactive"}
+    task_id = influxd.api("POST", "/api/v2/tasks", task)["id"]
+    permissions = [{"action": "read", "resource": {"type": "buckets", "orgID": org}}]
+    token = {"orgID": org, "description": "by hand", "permissions": permissions}
+    token_id = influxd.api("POST", "/api/v2/authorizations", token)["id"]
+    with pytest.raises(ProviderError, match="still has task t, token by hand:"):
+        await ORGANIZATION.delete(api, org, {"name": f"org-{unique}"})
+    influxd.api("DELETE", f"/api/v2/tasks/{task_id}")
+    influxd.api("DELETE", f"/api/v2/authorizations/{token_id}")
     await ORGANIZATION.delete(api, org, {"name": f"org-{unique}"})
     # Gone already: deleting once more is fine, and reading says so.
     await BUCKET.delete(api, identifier, state)

@@ -146,7 +146,7 @@ async def test_every_kind_from_first_preview_to_destroy(
 
     # Nothing is there: every id is unknown at preview.
     assert program.steps() == dict.fromkeys(every | stack, "create")
-    shown = program.up().stdout
+    program.up()
     ids = program.outputs()
     await on_server(api, all_lives, given, ids)
     assert program.steps() == {}
@@ -162,7 +162,7 @@ async def test_every_kind_from_first_preview_to_destroy(
     }
     for name, step in steps.items():
         assert set(step["detailedDiff"]) == plain_names(all_lives[name].changed) | EXTRA.get(name, set()), name
-    shown += program.up().stdout
+    program.up()
     assert program.outputs() == ids
     await on_server(api, all_lives, given, ids)
     assert program.steps() == {}
@@ -184,10 +184,15 @@ async def test_every_kind_from_first_preview_to_destroy(
     }
     for name in steps.keys() - gone:
         assert set(steps[name]["detailedDiff"]) == {all_lives[name].drifted}, name
-    shown += program.up().stdout
+    program.up()
     ids = program.outputs()
     await on_server(api, all_lives, given, ids)
     assert program.steps() == {}
+
+    async def token_now() -> str:
+        return str((await api.call("GET", f"/api/v2/authorizations/{ids['token']}"))["token"])
+
+    tokens = {await token_now()}
 
     # What the API can't change makes a new resource, and the preview says because of what.
     given = declared(all_lives, "changed", "replaced")
@@ -200,8 +205,11 @@ async def test_every_kind_from_first_preview_to_destroy(
         if life.replaced:
             assert steps[name]["op"] == "replace", name
             assert set(steps[name]["replaceReasons"]) == plain_names(life.replaced), name
-    shown += program.up().stdout
+    said = program.up().stdout
     ids = program.outputs()
+    tokens.add(await token_now())
+    # Who uses a token has the new one before the old one goes.
+    assert said.index("Authorization token created replacement") < said.index("Authorization token deleting original")
     await on_server(api, all_lives, given, ids)
     assert program.steps() == {}
 
@@ -213,9 +221,11 @@ async def test_every_kind_from_first_preview_to_destroy(
     for name, life in all_lives.items():
         assert await life.on_server.read(api, ids[name], life.inputs(given[name], ids)) is None, name
 
-    # No secret in anything that pulumi printed, nor in the state.
-    everything = shown + answer.stdout + "".join(path.read_text() for path in program.state_files())
+    # No secret in anything that pulumi printed, diffs and all, nor in the state.
+    everything = "".join(program.printed) + "".join(path.read_text() for path in program.state_files())
     assert "hidden-" not in everything
+    assert len(tokens) == 2
+    assert not [token for token in tokens if token in everything]
 
 
 def test_data_are_not_lost_without_a_word(program: Program, influxd: LocalInfluxd, unique: str) -> None:
