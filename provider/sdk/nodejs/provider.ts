@@ -31,6 +31,7 @@ export class Provider extends pulumi.ProviderResource {
         let resourceInputs: pulumi.Inputs = {};
         opts = opts || {};
         {
+            resourceInputs["caFile"] = args?.caFile;
             resourceInputs["flavor"] = args?.flavor;
             resourceInputs["token"] = args?.token ? pulumi.secret(args.token) : undefined;
             resourceInputs["url"] = args?.url;
@@ -44,6 +45,10 @@ export class Provider extends pulumi.ProviderResource {
  * The set of arguments for constructing a Provider resource.
  */
 export interface ProviderArgs {
+    /**
+     * certificates (PEM) to trust instead of the machine's own, or INFLUXDB_CA_FILE
+     */
+    caFile?: pulumi.Input<string | undefined>;
     /**
      * oss (the default), or cloud for InfluxDB Cloud: no shard groups, no new organizations; or INFLUXDB_FLAVOR
      */

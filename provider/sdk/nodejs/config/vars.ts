@@ -8,6 +8,17 @@ declare var exports: any;
 const __config = new pulumi.Config("influxdb");
 
 /**
+ * certificates (PEM) to trust instead of the machine's own, or INFLUXDB_CA_FILE
+ */
+export declare const caFile: string | undefined;
+Object.defineProperty(exports, "caFile", {
+    get() {
+        return __config.get("caFile");
+    },
+    enumerable: true,
+});
+
+/**
  * oss (the default), or cloud for InfluxDB Cloud: no shard groups, no new organizations; or INFLUXDB_FLAVOR
  */
 export declare const flavor: string | undefined;
