@@ -158,15 +158,14 @@ async def test_targets_that_are_not_a_local_folder(home: ArchivedHome, some_days
 async def test_series_that_differ_in_the_order_of_their_tags_are_one(home: ArchivedHome, tmp_path: Path) -> None:
     """Flux's `to` takes tags in the order of the columns: the server then has two series of the same tags."""
     day = date(2026, 10, 3)
-    for columns, field in (("a: r.a, b: r.b", "avg_value"), ("b: r.b, a: r.a", "min_value")):
-        names = {"a": "domain", "b": "entity_id"}
-        fields = columns.replace("a:", "domain:").replace("b:", "entity_id:")
+    for tags, field in ((("domain", "entity_id"), "avg_value"), (("entity_id", "domain"), "min_value")):
+        made = "".join(f' |> duplicate(column: "the_{tag}", as: "{tag}")' for tag in tags)
         home.flux(
             'import "array"\n'
-            f'array.from(rows: [{{a: "sensor", b: "sensor.x", _value: 1.5}}])'
-            f' |> map(fn: (r) => ({{_time: {day}T01:00:00Z, _measurement: "hourly_events", _field: "{field}",'
-            f" {fields}, _value: r._value}}))"
-            f' |> to(bucket: "{home.bucket}", tagColumns: ["{names["a"]}", "{names["b"]}"])'
+            f'array.from(rows: [{{_time: {day}T01:00:00Z, _measurement: "hourly_events", _field: "{field}",'
+            f' _value: 1.5, the_domain: "sensor", the_entity_id: "sensor.x"}}]){made}'
+            ' |> drop(columns: ["the_domain", "the_entity_id"])'
+            f' |> to(bucket: "{home.bucket}", tagColumns: ["domain", "entity_id"])'
         )
     archive = home.archive(HOURLY_EVENTS)
     async with home.connected() as server:
