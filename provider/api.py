@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from typing import Any
-
-import aiohttp
+from typing import TYPE_CHECKING, Any
 
 from provider.values import Plain
 
+if TYPE_CHECKING:
+    import aiohttp
+
 # `influxdb:flavor`: the open-source server, or InfluxDB Cloud.
 OSS, CLOUD = "oss", "cloud"
-TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
+TOTAL_SECONDS, CONNECT_SECONDS = 60, 10
 TRIES, LONGEST_WAIT_SECONDS = 5, 30.0
 _BY_ID = ("/tasks", "/buckets")
 
@@ -67,11 +68,14 @@ class Api:
         return f"Api({self.url!r})"
 
     def _open(self) -> aiohttp.ClientSession:
+        # Loaded when the server is first asked: a preview without changes asks it nothing.
+        import aiohttp
+
         if self._session is None or self._session.closed:
             connector = aiohttp.TCPConnector(ssl=self._trusted) if self._trusted is not None else None
             self._session = aiohttp.ClientSession(
                 headers={"Authorization": f"Token {self._token}"},
-                timeout=TIMEOUT,
+                timeout=aiohttp.ClientTimeout(total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS),
                 trust_env=True,
                 connector=connector,
             )
@@ -166,6 +170,8 @@ class Api:
 
     async def _once(self, method: str, path: str, body: object, query: dict[str, str] | None) -> tuple[int, str, float]:
         """Status, text and the seconds to wait before another try."""
+        import aiohttp
+
         try:
             async with self._open().request(method, self.url + path, json=body, params=query) as answer:
                 text = await answer.text(errors="replace")
@@ -188,6 +194,8 @@ def _retry_after(value: str | None, default: float) -> float:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "timed out"
+    import aiohttp
+
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "its certificate is not trusted; influxdb:caFile or INFLUXDB_CA_FILE can name the authority that made it"
     return str(error) or type(error).__name__

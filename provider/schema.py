@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
-from importlib import metadata
+import re
+from pathlib import Path
 from typing import Any
 
 from provider.kinds import KINDS, LOOKUPS, ResourceKind
 from provider.table import Kind, Property, Table, inputs_of, stored
 
+_PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
+
 
 def version() -> str:
+    """This package's version. A checkout's stands in its pyproject.toml: importlib.metadata takes long to load."""
+    if _PYPROJECT.is_file():
+        found = re.search(r'^version = "([^"]+)"', _PYPROJECT.read_text(), re.MULTILINE)
+        if found is not None:
+            return found[1]
+    from importlib import metadata
+
     try:
         return metadata.version("hearthflux")
     except metadata.PackageNotFoundError:
