@@ -154,7 +154,7 @@ async def influxdb3(place: Place, events: list[Event]) -> None:
 def encoded(events: list[Event]) -> list[bytes]:
     encode = Encoder(HOME_ASSISTANT_EVENTS).encode
     lines = [encode(event) for event in events]
-    return [("\n".join(lines[start : start + BATCH])).encode() for start in range(0, len(lines), BATCH)]
+    return [b"".join(lines[start : start + BATCH]) for start in range(0, len(lines), BATCH)]
 
 
 async def limit(place: Place, bodies: list[bytes]) -> None:

@@ -74,10 +74,11 @@ def _all_letters(spool: Spool) -> Iterator[DeadLetter]:
 def spool_status(spool: SpoolPath = None, as_json: AsJson = False) -> None:
     """How many events wait, since when, and how many dead letters there are."""
     with _opened(spool) as opened:
-        age = 0.0 if opened.oldest is None else max(0.0, time.time() - opened.oldest)
+        waiting = opened.waiting()
+        age = 0.0 if waiting.oldest is None else max(0.0, time.time() - waiting.oldest)
         found = {
-            "pending": opened.recovered_lines,
-            "pending_bytes": opened.recovered_bytes,
+            "pending": waiting.lines,
+            "pending_bytes": waiting.size,
             "oldest_pending_seconds": round(age, 1),
             "dead_letters": opened.dead_letter_count(),
         }

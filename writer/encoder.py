@@ -1,259 +1,279 @@
-"""Line protocol, by a function generated once from the declaration.
+"""Events as line protocol, by a function generated once from the declaration.
 
-Refuses what line protocol cannot represent. A tag set's `measurement,tag=value,...` is remembered (bounded),
-so a second event of the same entity costs only its fields.
+The quick way looks texts up: a tag set's `measurement,tag=value,...` and a field's `name=value` are remembered
+(bounded), because a home's values repeat. Whatever it does not know how to do - wrong, out of range, odd - goes the
+careful way, which asks the rules.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 from event_schema import Event, Field, InvalidEvent, Measurement, attribute_kind
+from writer.line_protocol import (
+    EARLIEST_NS,
+    LARGEST_INTEGER,
+    LATEST_NS,
+    LONGEST_KEY,
+    SMALLEST_INTEGER,
+    field_text,
+    tag_text,
+    time_ns,
+)
 
-LONGEST_KEY = 65_535
-LONGEST_STRING = 1_048_576
-SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
-EARLIEST_NS, LATEST_NS = -(2**63) + 2, 2**63 - 2
 REMEMBERED_PREFIXES = 20_000
 REMEMBERED_VALUES = 10_000
 LONGEST_REMEMBERED = 64
+LOWEST_FLOAT, HIGHEST_FLOAT = -sys.float_info.max, sys.float_info.max
 
-_KEY_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
-_STRING_ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\"})
-_KIND_WORDS = {"float": "a finite number", "integer": "a whole number", "string": "a text", "boolean": "true or false"}
-
-_PYTHON_TYPES = {"float": "float", "integer": "int", "string": "str", "boolean": "bool"}
-
-# Called for a value outside its range; returns the value to store or None to leave it out, or raises.
-OutOfRange = Callable[[Event, Field, float], "float | None"]
-
-
-def tag_text(name: str, value: object) -> str:
-    """An escaped tag value. Raises InvalidEvent for what a tag cannot hold."""
-    if not isinstance(value, str):
-        raise InvalidEvent(name, value, "a tag is a text")
-    if "\n" in value or "\r" in value:
-        raise InvalidEvent(name, value, "a tag cannot hold a line break")
-    if "\0" in value:
-        raise InvalidEvent(name, value, "a tag cannot hold a null character")
-    if value.endswith("\\"):
-        raise InvalidEvent(name, value, "a tag cannot end with a backslash")
-    if "\\" in value and any(pair in value for pair in ("\\,", "\\=", "\\ ", "\\\\")):
-        raise InvalidEvent(name, value, "a tag cannot hold a backslash before a comma, space, equals sign or backslash")
-    _encodable(name, value)
-    return value.translate(_KEY_ESCAPES)
+# The exact type: 1, 1.0 and True are one key of a dict.
+_QUICK_TYPES = {
+    "float": "type(v) is float or type(v) is int",
+    "integer": "type(v) is int",
+    "string": "type(v) is str",
+    "boolean": "type(v) is bool",
+}
 
 
-def _encodable(name: str, value: str) -> int:
+class Rules(Protocol):
+    """What decides about values that could be stored but are probably wrong, and about those that cannot."""
+
+    def usual(self, event: Event) -> bool:
+        """False for an event whose tags and watched field want another look each time."""
+
+    def mended(self, event: Event) -> Event:
+        """What to store of an unusual event. May raise InvalidEvent."""
+
+    def out_of_range(self, event: Event, field: Field, value: float) -> float | None:
+        """The value to store, or None to leave it out. May raise InvalidEvent."""
+
+    def unfit(self, event: Event, error: InvalidEvent) -> None:
+        """Returns to leave out a value that cannot be stored; raises to refuse the event."""
+
+
+class Strict:
+    """Refuses everything that is outside the declaration."""
+
+    def usual(self, event: Event) -> bool:
+        return True
+
+    def mended(self, event: Event) -> Event:
+        return event
+
+    def out_of_range(self, event: Event, field: Field, value: float) -> float | None:
+        raise range_error(field, value)
+
+    def unfit(self, event: Event, error: InvalidEvent) -> None:
+        raise error
+
+
+def range_error(field: Field, value: float) -> InvalidEvent:
+    low = "any" if field.minimum is None else f"{field.minimum:g}"
+    high = "any" if field.maximum is None else f"{field.maximum:g}"
+    return InvalidEvent(field.name, value, f"outside its range, {low} to {high} {field.unit}".rstrip())
+
+
+class WantsCareError(Exception):
+    """The quick way gives up on this event."""
+
+
+def _fits_a_tag(name: str, value: object) -> bool:
     try:
-        return len(value.encode())
-    except UnicodeEncodeError:
-        raise InvalidEvent(name, value, "not valid Unicode text") from None
+        tag_text(name, value)
+    except InvalidEvent:
+        return False
+    return True
 
 
-def string_text(name: str, value: object) -> str:
-    """A quoted string field, "" for an empty one. Raises InvalidEvent."""
-    if not isinstance(value, str):
-        raise InvalidEvent(name, value, "a text")
-    if not value:
-        return ""
-    if _encodable(name, value) > LONGEST_STRING:
-        raise InvalidEvent(name, value, f"a text of at most {LONGEST_STRING:,} bytes")
-    return f'"{value.translate(_STRING_ESCAPES)}"'
+def _wants_care() -> NoReturn:
+    raise WantsCareError
 
 
-def number_text(name: str, kind: str, value: object) -> str:
-    """A float, integer or boolean field as line protocol writes it. Raises InvalidEvent."""
-    if kind == "boolean":
-        if not isinstance(value, bool):
-            raise InvalidEvent(name, value, _KIND_WORDS[kind])
-        return "true" if value else "false"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidEvent(name, value, _KIND_WORDS[kind])
-    if kind == "integer":
-        if value != value or value in (float("inf"), float("-inf")) or int(value) != value:
-            raise InvalidEvent(name, value, _KIND_WORDS[kind])
-        if not SMALLEST_INTEGER <= int(value) <= LARGEST_INTEGER:
-            raise InvalidEvent(name, value, "a whole number of 64 bits")
-        return f"{int(value)}i"
-    try:
-        number = float(value)
-    except OverflowError:
-        raise InvalidEvent(name, value, _KIND_WORDS[kind]) from None
-    if number - number != 0.0:
-        raise InvalidEvent(name, value, _KIND_WORDS[kind])
-    return repr(number)
+def _nothing_to_store(event: Event) -> NoReturn:
+    raise InvalidEvent("event", event.entity_id, "it holds no value to store")
 
 
-class Remembered(dict[Any, "str | None"]):
-    """`name=text` by value, of one field. Home values repeat: a look-up is a fraction of a float's repr.
+class Remembered(dict[Any, bytes]):
+    """`,name=text` by value, of one field. Raises WantsCareError for a value that is wrong or out of range."""
 
-    A value that needs more care (wrong, out of range, long) gives None and is not remembered.
-    """
+    __slots__ = ("_field", "_high", "_lead", "_low", "_zeros")
 
-    __slots__ = ("_field", "_high", "_low")
-
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: Field, lead: str) -> None:
         super().__init__()
-        self._field = field
-        self._low = -math.inf if field.minimum is None else field.minimum
-        self._high = math.inf if field.maximum is None else field.maximum
+        self._field, self._lead = field, lead
+        numeric = field.kind in ("float", "integer")
+        lowest, highest = (SMALLEST_INTEGER, LARGEST_INTEGER) if field.kind == "integer" else (-math.inf, math.inf)
+        self._low = lowest if field.minimum is None else field.minimum
+        self._high = highest if field.maximum is None else field.maximum
+        self._zeros = (self._text(0.0), self._text(-0.0)) if numeric else (b"", b"")
 
-    def __missing__(self, value: Any) -> str | None:
+    def _text(self, value: object) -> bytes:
+        text = field_text(self._field.name, self._field.kind, value)
+        return f"{self._lead}{text}".encode() if text else b""
+
+    def __missing__(self, value: Any) -> bytes:
         field = self._field
-        try:
-            if field.kind == "string":
-                if not 0 < len(value) <= LONGEST_REMEMBERED:
-                    return None
-                text = string_text(field.name, value)
-            else:
-                if field.kind != "boolean" and not self._low <= value <= self._high:
-                    return None
-                text = number_text(field.name, field.kind, value)
-        except InvalidEvent:
-            return None
+        if field.kind == "float":
+            if not self._low <= value <= self._high or not LOWEST_FLOAT <= value <= HIGHEST_FLOAT:
+                raise WantsCareError
+            if value == 0.0:  # 0.0 and -0.0 are one key of a dict, and two values
+                return self._zeros[math.copysign(1.0, value) < 0]
+            found = f"{self._lead}{field.name}={float(value)!r}".encode()
+        elif field.kind == "integer":
+            if not self._low <= value <= self._high:
+                raise WantsCareError
+            found = f"{self._lead}{field.name}={value}i".encode()
+        elif field.kind == "string" and len(value) > LONGEST_REMEMBERED:
+            raise WantsCareError
+        else:
+            try:
+                found = self._text(value)
+            except InvalidEvent:
+                raise WantsCareError from None
         if len(self) >= REMEMBERED_VALUES:
             self.clear()
-        self[value] = found = f"{field.name}={text}"
+        self[value] = found
         return found
 
 
 class Encoder:
-    """`encode(event)` -> one line without its line break. Not for use by several threads at once."""
+    """`encode(event)` -> one line with its line break. Not for use by several threads at once.
 
-    encode: Callable[[Event], str]
+    Tags are written in the order of their names, which spares the server the sorting.
+    `watched` names a field that belongs to what `rules.usual` looks at.
+    """
 
-    def __init__(self, measurement: Measurement, *, out_of_range: OutOfRange | None = None) -> None:
+    encode: Callable[[Event], bytes]
+
+    def __init__(self, measurement: Measurement, rules: Rules | None = None, *, watched: str = "") -> None:
         self._measurement = measurement
-        self._out_of_range = out_of_range or self._refuse
-        self._prefixes: dict[tuple[Any, ...], str] = {}
+        self._rules = rules or Strict()
+        self._watched = watched
+        self._tags = tuple(sorted(measurement.tag_names))
+        self._prefixes: dict[tuple[Any, ...], bytes] = {}
         self._longest_field = max(len(name) for name in measurement.field_names)
         self.encode = self._compile()
 
-    @staticmethod
-    def _refuse(event: Event, field: Field, value: float) -> float | None:
-        bounds = f"{'' if field.minimum is None else field.minimum} to {'' if field.maximum is None else field.maximum}"
-        raise InvalidEvent(field.name, value, f"outside its range of {bounds} {field.unit}".rstrip())
-
-    def _prefix(self, key: tuple[Any, ...]) -> str:
+    def _prefix(self, event: Event) -> bytes:
+        """`measurement,tag=value,... `, without what the rules leave out."""
         parts = [self._measurement.name]
-        for name, value in zip(self._measurement.tag_names, key, strict=True):
+        for name in self._tags:
+            value = getattr(event, name)
             if value is None or value == "":
                 if name == "entity_id":
                     raise InvalidEvent(name, value, "every event names its entity")
                 continue
-            parts.append(f"{name}={tag_text(name, value)}")
-        prefix = ",".join(parts)
-        if len(prefix.encode()) + 4 + self._longest_field > LONGEST_KEY:
+            try:
+                parts.append(f"{name}={tag_text(name, value)}")
+            except InvalidEvent as error:
+                if name == "entity_id":
+                    raise
+                self._rules.unfit(event, error)
+        prefix = (",".join(parts) + " ").encode()
+        if len(prefix) + 3 + self._longest_field > LONGEST_KEY:
             raise InvalidEvent(
-                "tags", prefix[:60], f"measurement, tags and field name take at most {LONGEST_KEY} bytes"
+                "tags", ",".join(parts)[:60], f"measurement, tags and field name take at most {LONGEST_KEY} bytes"
             )
+        return prefix
+
+    def _new_prefix(self, key: tuple[Any, ...], event: Event) -> bytes:
+        fit = all(not value or _fits_a_tag(name, value) for name, value in zip(self._tags, key, strict=False))
+        if not fit or not self._rules.usual(event):
+            raise WantsCareError
+        prefix = self._prefix(event)
         if len(self._prefixes) >= REMEMBERED_PREFIXES:
             self._prefixes.clear()
         self._prefixes[key] = prefix
         return prefix
 
-    def _slow(self, event: Event, field: Field, value: object) -> str:
-        """`name=value` of what the quick path did not take: conversions, ranges, refusals; "" leaves it out."""
-        if field.kind == "string":
-            text = string_text(field.name, value)
-            return f"{field.name}={text}" if text else ""
-        text = number_text(field.name, field.kind, value)
-        if field.minimum is not None or field.maximum is not None:
-            number = float(value)  # type: ignore[arg-type]
-            low = field.minimum is not None and number < field.minimum
-            if low or (field.maximum is not None and number > field.maximum):
-                kept = self._out_of_range(event, field, number)
-                return "" if kept is None else f"{field.name}={number_text(field.name, field.kind, kept)}"
-        return f"{field.name}={text}"
+    def _careful(self, event: Event) -> bytes:
+        event = self._rules.mended(event)
+        prefix, parts = self._prefix(event), []
+        for field in self._measurement.fields:
+            value = getattr(event, field.name)
+            if value is None:
+                continue
+            try:
+                text = field_text(field.name, field.kind, value)
+            except InvalidEvent as error:
+                self._rules.unfit(event, error)
+                continue
+            if text := self._within_range(event, field, value, text):
+                parts.append(text)
+        fields = ",".join(parts).encode() + self._attributes(event)
+        if not fields:
+            _nothing_to_store(event)
+        return b"%b%b %d\n" % (prefix, fields.removeprefix(b","), time_ns(event.time_ns))
 
-    def _attributes(self, attributes: object) -> list[str]:
+    def _within_range(self, event: Event, field: Field, value: Any, text: str) -> str:
+        low, high = field.minimum, field.maximum
+        if (low is None or value >= low) and (high is None or value <= high):
+            return text
+        kept = self._rules.out_of_range(event, field, value)
+        return "" if kept is None else field_text(field.name, field.kind, kept)
+
+    def _attributes(self, event: Event) -> bytes:
+        """`,attribute_name=value` for each; an attribute that is empty is left out."""
+        attributes = event.attributes
+        if attributes is None:
+            return b""
         if not isinstance(attributes, Mapping):
-            raise InvalidEvent("attributes", attributes, "an object with named values")
+            self._rules.unfit(event, InvalidEvent("attributes", attributes, "an object with named values"))
+            return b""
         parts = []
         for name, value in attributes.items():
             if value is None or value == "":
                 continue
-            if not isinstance(name, str) or not name or not name.replace("_", "a").isalnum() or not name.isascii():
-                raise InvalidEvent("attributes", name, "an attribute's name is letters, digits and underscores")
-            kind, key = attribute_kind(name), f"attribute_{name}"
-            text = string_text(key, value) if kind == "string" else number_text(key, kind, value)
-            parts.append(f"{key}={text}")
-        return parts
+            try:
+                if not isinstance(name, str) or not name.isascii() or not name.replace("_", "a").isalnum():
+                    raise InvalidEvent("attributes", name, "an attribute's name is letters, digits and underscores")
+                parts.append("," + field_text(f"attribute_{name}", attribute_kind(name), value))
+            except InvalidEvent as error:
+                self._rules.unfit(event, error)
+        return "".join(parts).encode()
 
-    def _time(self, value: object) -> str:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise InvalidEvent("time_ns", value, "whole nanoseconds since 1970 in UTC")
-        if not EARLIEST_NS <= value <= LATEST_NS:
-            raise InvalidEvent("time_ns", value, "a time between the years 1677 and 2262")
-        return str(value)
-
-    def _compile(self) -> Callable[[Event], str]:
-        tags, fields = self._measurement.tag_names, self._measurement.fields
+    def _compile(self) -> Callable[[Event], bytes]:
+        fields = self._measurement.fields
+        key = [*self._tags, *([self._watched] if self._watched else [])]
         source = [
             "def encode(e):",
-            f"    key = ({''.join(f'e.{name}, ' for name in tags)})",
-            "    try: prefix = known(key)",
-            "    except TypeError: prefix = None",
-            "    if prefix is None: prefix = make_prefix(key)",
-            "    parts = []; append = parts.append",
+            "    try:",
+            f"        key = ({''.join(f'e.{name}, ' for name in key)})",
+            "        prefix = known(key)",
+            "        if prefix is None: prefix = new_prefix(key, e)",
         ]
         for position, field in enumerate(fields):
+            known = f"m{position}[v] if {_QUICK_TYPES[field.kind]}"
             source += [
-                f"    v = e.{field.name}",
-                "    if v is not None:",
-                # The exact type: 1, 1.0 and True are one key of a dict.
-                f"        s = m{position}[v] if type(v) is {_PYTHON_TYPES[field.kind]} else None",
-                f"        if s is None: s = slow(e, f{position}, v)",
-                "        if s: append(s)",
+                f"        v = e.{field.name}",
+                f"        a{position} = {known} else b'' if v is None else wants_care()",
             ]
+        rest = ", ".join(f"a{position}" for position in range(1, len(fields)))
         source += [
-            "    if e.attributes is not None: parts += attributes(e.attributes)",
-            "    if not parts: raise InvalidEvent('event', e.entity_id, 'it holds no value to store')",
-            "    t = e.time_ns",
-            f"    if type(t) is not int or not {EARLIEST_NS} <= t <= {LATEST_NS}: t = time(t)",
-            "    return f\"{prefix} {','.join(parts)} {t}\"",
+            "        t = e.time_ns",
+            f"        if type(t) is not int or not {EARLIEST_NS} <= t <= {LATEST_NS}: wants_care()",
+            "        if e.attributes is None and a0:",
+            f"            return join((prefix, a0, {rest}, b' %d\\n' % t))",
+            f"        fields = join((b',' + a0 if a0 else b'', {rest}, attributes(e)))",
+            "        if not fields: nothing(e)",
+            "        return b'%b%b %d\\n' % (prefix, fields[1:], t)",
+            "    except (WantsCareError, TypeError): pass",
+            "    return careful(e)",
         ]
         scope: dict[str, Any] = {
             "known": self._prefixes.get,
-            "make_prefix": self._prefix,
-            "slow": self._slow,
+            "new_prefix": self._new_prefix,
+            "careful": self._careful,
+            "nothing": _nothing_to_store,
             "attributes": self._attributes,
-            "time": self._time,
-            "InvalidEvent": InvalidEvent,
-            **{f"f{position}": field for position, field in enumerate(fields)},
-            **{f"m{position}": Remembered(field) for position, field in enumerate(fields)},
+            "wants_care": _wants_care,
+            "WantsCareError": WantsCareError,
+            "join": b"".join,
+            **{f"m{position}": Remembered(field, "," if position else "") for position, field in enumerate(fields)},
         }
         exec("\n".join(source), scope)
-        encode: Callable[[Event], str] = scope["encode"]
+        encode: Callable[[Event], bytes] = scope["encode"]
         return encode
-
-
-def split_lines(body: bytes) -> list[bytes]:
-    """The lines of encoded points. A line break inside a quoted string belongs to its line."""
-    lines, pending = [], b""
-    for piece in body.split(b"\n"):
-        pending = pending + b"\n" + piece if pending else piece
-        if pending and not _inside_string(pending):
-            lines.append(pending)
-            pending = b""
-    if pending:
-        lines.append(pending)
-    return lines
-
-
-def _inside_string(line: bytes) -> bool:
-    start = 0
-    while True:  # quotes before the first bare space belong to tags and mean nothing
-        start = line.find(b" ", start)
-        if start < 0:
-            return False
-        if line[start - 1 : start] != b"\\":
-            break
-        start += 1
-    fields = line[start:]
-    if b"\\" in fields:
-        fields = fields.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return fields.count(b'"') % 2 == 1

@@ -1,30 +1,51 @@
-"""Rules about a value or a time that line protocol could hold but that is probably wrong."""
+"""Rules about an event that is wrong, or that could be stored and is probably wrong.
+
+Each rule rejects (InvalidEvent), repairs, warns (stores and counts) or is off:
+
+    rule       what it finds                                        how it repairs
+    schema     a value that its tag or field cannot hold            leaves the value out (warn does so too)
+    range      a number outside the declared bounds                 leaves the value out
+    unit       a unit that the device class cannot have, or         leaves normalized_value out: numbers in two units
+               another one than the entity had before               do not belong into one series
+    future     a time too far ahead of this machine's clock         the time becomes now
+    retention  a time that the bucket no longer keeps               leaves the event out
+    duplicate  a series twice at one time in one call               a copy is left out; another value moves on by 1 ns
+"""
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping
 
 from event_schema import Event, Field, InvalidEvent
+from writer.encoder import range_error
 from writer.settings import Action
+from writer.units import UNITS
 
 COUNTED_ENTITIES = 10_000
+REMEMBERED_UNITS = 20_000
 SECOND = 1_000_000_000
 
 
-class Quality:
-    """Applies each rule as configured: reject raises InvalidEvent, repair leaves the value out, warn counts.
+class LeftOutError(Exception):
+    """The event is not stored, and that is how its rule repairs it."""
 
-    A time has no repair: "repair" warns. A repaired duplicate replaces the one before it on the server, as
-    InfluxDB does anyway.
-    """
+
+class Quality:
+    """Applies the rules and counts what they find, by rule and entity."""
 
     def __init__(self, actions: Mapping[str, Action], *, future_tolerance: float, retention_days: float | None) -> None:
         self._actions = dict(actions)
         self._tolerance = future_tolerance
         self._retention = retention_days
+        self._units: dict[str, str] = {}
+        self._rejected: InvalidEvent | None = None
         self.counts: dict[tuple[str, str], int] = {}
-        self.watch_duplicates = self._actions.get("duplicate", "off") != "off"
+        self.watch_duplicates = self._action("duplicate") != "off"
+
+    def _action(self, rule: str) -> Action:
+        return self._actions.get(rule, "off")
 
     def count(self, rule: str, entity: object) -> None:
         key = (rule, str(entity))
@@ -33,18 +54,59 @@ class Quality:
         self.counts[key] = self.counts.get(key, 0) + 1
 
     def _found(self, rule: str, event: Event, error: InvalidEvent) -> Action:
-        action = self._actions.get(rule, "off")
-        if action == "reject":
-            raise error
+        action = self._action(rule)
         if action != "off":
             self.count(rule, event.entity_id)
+        if action == "reject":
+            self._rejected = error
+            raise error
         return action
 
+    def refused(self, entity: object, error: InvalidEvent) -> None:
+        """Count a refusal that no rule has counted: the event is not what the schema says."""
+        if error is not self._rejected:
+            self.count("schema", entity)
+        self._rejected = None
+
+    # what the encoder asks ------------------------------------------------------------------------------
+
+    def unfit(self, event: Event, error: InvalidEvent) -> None:
+        if self._action("schema") in ("reject", "off"):
+            raise error
+        self._found("schema", event, error)
+
     def out_of_range(self, event: Event, field: Field, value: float) -> float | None:
-        low = "any" if field.minimum is None else f"{field.minimum:g}"
-        high = "any" if field.maximum is None else f"{field.maximum:g}"
-        error = InvalidEvent(field.name, value, f"outside its range, {low} to {high} {field.unit}".rstrip())
-        return None if self._found("range", event, error) == "repair" else value
+        return None if self._found("range", event, range_error(field, value)) == "repair" else value
+
+    def usual(self, event: Event) -> bool:
+        return self._action("unit") == "off" or self._wrong_unit(event) is None
+
+    def mended(self, event: Event) -> Event:
+        wrong = None if self._action("unit") == "off" else self._wrong_unit(event)
+        if wrong is not None and self._found("unit", event, wrong) == "repair":
+            event = copy.copy(event)
+            event.normalized_value = None
+        return event
+
+    def _wrong_unit(self, event: Event) -> InvalidEvent | None:
+        unit, entity, device_class = event.unit_of_measurement, event.entity_id, event.device_class
+        if not unit or not isinstance(unit, str) or not isinstance(entity, str):
+            return None
+        allowed = UNITS.get(device_class) if isinstance(device_class, str) else None
+        if allowed is not None and unit not in allowed:
+            return InvalidEvent(
+                "unit_of_measurement", unit, f"a {device_class} is measured in one of {', '.join(sorted(allowed))}"
+            )
+        before = self._units.get(entity)
+        if before is None:
+            if len(self._units) >= REMEMBERED_UNITS:
+                self._units.clear()
+            self._units[entity] = unit
+        elif before != unit:
+            return InvalidEvent("unit_of_measurement", unit, f"{entity} was measured in {before} before")
+        return None
+
+    # what the intake asks -------------------------------------------------------------------------------
 
     def time_bounds(self) -> tuple[int, int]:
         """(earliest, latest) time in nanoseconds that needs no second look."""
@@ -52,16 +114,27 @@ class Quality:
         early = -(2**63) if self._retention is None else int((now - self._retention * 86_400) * SECOND)
         return early, int((now + self._tolerance) * SECOND)
 
-    def odd_time(self, event: Event, early: int) -> None:
+    def odd_time(self, event: Event, early: int) -> Event:
+        """The event, or a repaired copy. Raises InvalidEvent, or LeftOutError where leaving it out is the repair."""
         if event.time_ns < early:
             days = self._retention or 0
-            self._found(
-                "retention", event, InvalidEvent("time_ns", event.time_ns, f"older than the {days:g} days kept")
-            )
-        else:
-            self._found("future", event, InvalidEvent("time_ns", event.time_ns, "far in the future: is a clock wrong?"))
+            error = InvalidEvent("time_ns", event.time_ns, f"older than the {days:g} days that the bucket keeps")
+            if self._found("retention", event, error) == "repair":
+                raise LeftOutError
+            return event
+        error = InvalidEvent("time_ns", event.time_ns, "far in the future: is a clock wrong?")
+        if self._found("future", event, error) == "repair":
+            event = copy.copy(event)
+            event.time_ns = time.time_ns()
+        return event
 
-    def duplicate(self, event: Event) -> None:
-        self._found(
-            "duplicate", event, InvalidEvent("time_ns", event.time_ns, "the same series and time twice in one call")
-        )
+    def twin(self, event: Event, *, same_values: bool) -> Event:
+        """What to store of a second event of one series and time. Raises as `odd_time`."""
+        error = InvalidEvent("time_ns", event.time_ns, "the same series and time twice in one call")
+        if self._found("duplicate", event, error) != "repair":
+            return event
+        if same_values:
+            raise LeftOutError
+        event = copy.copy(event)
+        event.time_ns += 1
+        return event

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from enum import Enum
 
+LONGEST_RETRY_AFTER = 300.0
+
 
 class Outcome(Enum):
     DELIVERED = "delivered"
@@ -34,6 +36,8 @@ OUTCOMES: dict[int, Outcome] = {
 }
 # A server that answers these for one batch only, while it takes others, is choking on that batch.
 POISON_STATUSES = frozenset({500, 502})
+# Statuses that a smaller request may not meet: a batch that goes on failing with them is split.
+SPLIT_AT_LAST = POISON_STATUSES | {0, 408, 504}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +69,20 @@ def reason_of(body: bytes | str | None, status: int) -> str:
     if isinstance(parsed, dict) and isinstance(parsed.get("message"), str):
         text = parsed["message"]
     return text.strip()[:2000] or f"status {status}"
+
+
+def retry_after_seconds(text: str | None) -> float | None:
+    """Seconds of a Retry-After header, a number or a date; at most 300."""
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        from datetime import UTC, datetime
+        from email.utils import parsedate_to_datetime
+
+        try:
+            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError):
+            return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if seconds == seconds else None

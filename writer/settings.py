@@ -15,7 +15,23 @@ Action = Literal["reject", "repair", "warn", "off"]
 Token = str | Callable[[], str]
 
 DEFAULT_SPOOL = Path(".local") / "spool.sqlite"
-DEFAULT_QUALITY: dict[str, Action] = {"range": "reject", "future": "warn", "retention": "warn", "duplicate": "off"}
+DEFAULT_QUALITY: dict[str, Action] = {
+    "schema": "reject",
+    "range": "reject",
+    "unit": "warn",
+    "future": "warn",
+    "retention": "warn",
+    "duplicate": "off",
+}
+
+
+def read_switch(text: str) -> bool:
+    """true/false, yes/no, on/off, 1/0 in any case."""
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if text.strip().lower() not in words:
+        raise ValueError(text)
+    return words[text.strip().lower()]
+
 
 # environment name -> setting, and how its text is read
 ENVIRONMENT: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
@@ -24,6 +40,7 @@ ENVIRONMENT: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("INFLUXDB_TOKEN_FILE", "token_file", Path),
     ("INFLUXDB_ORG", "org", str),
     ("INFLUXDB_BUCKET", "bucket", str),
+    ("INFLUXDB_CA_FILE", "ca_file", Path),
     ("INFLUXDB_BATCH_SIZE", "batch_size", int),
     ("INFLUXDB_BATCH_TIMEOUT", "batch_timeout", float),
     ("INFLUXDB_WRITE_TIMEOUT", "write_timeout", float),
@@ -32,7 +49,21 @@ ENVIRONMENT: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("INFLUXDB_SPOOL_LIMIT_BYTES", "spool_limit_bytes", int),
     ("INFLUXDB_WHEN_FULL", "when_full", str),
     ("INFLUXDB_DURABILITY", "durability", str),
+    ("INFLUXDB_GZIP", "gzip", read_switch),
+    ("INFLUXDB_LOG_INTERVAL", "log_interval", float),
     ("RAW_DATA_RETENTION_DAYS", "retention_days", float),
+)
+
+NUMBERS: tuple[tuple[str, Any], ...] = (
+    ("batch_size", int),
+    ("batch_timeout", (int, float)),
+    ("write_timeout", (int, float)),
+    ("read_timeout", (int, float)),
+    ("spool_limit_bytes", int),
+    ("connections", int),
+    ("retry_first", (int, float)),
+    ("retry_longest", (int, float)),
+    ("log_interval", (int, float)),
 )
 
 
@@ -46,8 +77,10 @@ class WriterSettings:
 
     `token` is the token or a function that returns the present one; with `token_file` it is read from that file.
     Either is asked again whenever the server refuses the token. `durability` "fsync" (accepted events survive the
-    process and the machine) or "memory" (they do not). `quality` says for each rule (range, future, retention,
-    duplicate) whether it rejects, repairs, warns or is off.
+    process and the machine) or "memory" (they do not). `quality` says for each rule (see writer/quality.py) whether
+    it rejects, repairs, warns or is off; rules that it does not name keep their default. `ca_file` holds the
+    certificates (PEM) of the authorities to trust instead of the machine's own. `log_interval` is the time between
+    two lines of figures in the log.
     """
 
     url: str
@@ -56,6 +89,7 @@ class WriterSettings:
     bucket: str = "events"
     spool_path: Path | str = DEFAULT_SPOOL
     token_file: Path | str | None = None
+    ca_file: Path | str | None = None
     batch_size: int = 1000
     batch_timeout: float = 5.0
     write_timeout: float = 30.0
@@ -68,6 +102,7 @@ class WriterSettings:
     close_timeout: float = 10.0
     retry_first: float = 0.25
     retry_longest: float = 10.0
+    log_interval: float = 60.0
     retention_days: float | None = None
     future_tolerance: float = 86_400.0
     quality: Mapping[str, Action] = field(default_factory=lambda: dict(DEFAULT_QUALITY))
@@ -81,19 +116,17 @@ class WriterSettings:
         for name in ("org", "bucket"):
             if not getattr(self, name):
                 raise SettingsError(f"INFLUXDB_{name.upper()} ({name}) is empty")
-        for name in (
-            "batch_size",
-            "batch_timeout",
-            "write_timeout",
-            "read_timeout",
-            "spool_limit_bytes",
-            "connections",
-            "retry_first",
-            "retry_longest",
-        ):
+        for name, kinds in NUMBERS:
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise SettingsError(f"{name} {value!r}: a number above 0")
+            if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < float("inf"):
+                raise SettingsError(f"{name} {value!r}: a {'whole ' if kinds is int else ''}number above 0")
+        for name in ("close_timeout", "future_tolerance"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                raise SettingsError(f"{name} {value!r}: a number of seconds, 0 or more")
+        days = self.retention_days
+        if days is not None and (isinstance(days, bool) or not isinstance(days, int | float) or not days > 0):
+            raise SettingsError(f"RAW_DATA_RETENTION_DAYS (retention_days) {days!r}: a number of days above 0, or none")
         for name, allowed in (("durability", get_args(Durability)), ("when_full", get_args(WhenFull))):
             if getattr(self, name) not in allowed:
                 raise SettingsError(f"{name} {getattr(self, name)!r}: one of {', '.join(allowed)}")
@@ -103,6 +136,7 @@ class WriterSettings:
                     f"quality {rule!r}: {action!r}; rules {', '.join(DEFAULT_QUALITY)}, actions "
                     f"{', '.join(get_args(Action))}"
                 )
+        object.__setattr__(self, "quality", {**DEFAULT_QUALITY, **self.quality})
 
     @classmethod
     def from_env(cls, **overrides: Any) -> WriterSettings:
@@ -124,7 +158,8 @@ class WriterSettings:
             try:
                 values[name] = read(text)
             except ValueError:
-                raise SettingsError(f"{variable} {text!r}: a number is needed") from None
+                wanted = "true or false" if read is read_switch else "a number"
+                raise SettingsError(f"{variable} {text!r}: {wanted} is needed") from None
         values.update(overrides)
         missing = [
             variable for variable, name in (("INFLUXDB_URL", "url"), ("INFLUXDB_ORG", "org")) if name not in values

@@ -5,6 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+BRIEF = (
+    "accepted",
+    "delivered",
+    "dead_lettered",
+    "dropped",
+    "pending",
+    "pending_bytes",
+    "rejected",
+    "batches",
+    "requests",
+    "retries",
+)
+
 
 @dataclass(slots=True)
 class Timing:
@@ -49,6 +62,18 @@ class Stats:
     def batch_success_rate(self) -> float:
         """Answered requests that stored their batch, of all; 1.0 before the first."""
         return 1.0 - self.failed_requests / self.requests if self.requests else 1.0
+
+    def brief(self) -> dict[str, Any]:
+        """Plain values for one line of a log: findings of the quality rules by rule, times as their mean."""
+        rules: dict[str, int] = {}
+        for (rule, _), count in self.quality.items():
+            rules[rule] = rules.get(rule, 0) + count
+        plain = {name: getattr(self, name) for name in BRIEF}
+        plain["oldest_pending_seconds"] = round(self.oldest_pending_seconds, 1)
+        plain["batch_success_rate"] = round(self.batch_success_rate, 4)
+        plain["accept_ms"] = round(self.accept_time.mean * 1e3, 3)
+        plain["deliver_ms"] = round(self.deliver_time.mean * 1e3, 3)
+        return {**plain, "quality": rules}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -69,7 +69,7 @@ async def test_a_refused_event_leaves_the_others(home: Home, make_events: MakeEv
             await writer.write_many(events)
         assert (await writer.flush()).delivered == 9
         assert writer.stats.rejected == 1
-        assert writer.stats.quality == {("refused: normalized_value", "sensor.room_3"): 1}
+        assert writer.stats.quality == {("schema", "sensor.room_3"): 1}
         check(writer)
 
 

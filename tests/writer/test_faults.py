@@ -16,7 +16,7 @@ from tests.writer.conftest import Home
 from tests.writer.faulty import FaultyProxy, refusal
 from tests.writer.test_batch_writing import check
 from writer import BatchWriter, Event
-from writer.spool import Spool
+from writer.spool import Chunk, Spool
 
 MakeEvents = Callable[..., list[Event]]
 
@@ -70,7 +70,8 @@ async def test_a_malformed_line_from_a_damaged_spool_is_a_dead_letter(home: Home
     spool = Spool(home.folder / "spool.sqlite")
     spool.open()
     good = [f'home_assistant_events,entity_id=sensor.a state_value="s{n:04d}" {time.time_ns() + n}' for n in range(500)]
-    spool.append([[*good[:250], "home_assistant_events,entity_id=sensor.a state_val", *good[250:]]])
+    lines = [*good[:250], "home_assistant_events,entity_id=sensor.a state_val", *good[250:]]
+    spool.commit([Chunk(1, time.time(), 501, ("\n".join(lines) + "\n").encode())])
     spool.close()
     async with BatchWriter(home.settings()) as writer:
         assert writer.stats.recovered == 501

@@ -10,7 +10,7 @@ import pytest
 
 from operations.cli import main
 from tests.writer.conftest import Home
-from writer.spool import Spool
+from writer.spool import Chunk, Spool
 
 
 @pytest.fixture
@@ -19,11 +19,10 @@ def spool(tmp_path: Path) -> Path:
     made = Spool(path)
     made.open()
     now = time.time_ns()
-    made.append([[f'home_assistant_events,entity_id=sensor.a state_value="s{n}" {now + n}' for n in range(3)]])
-    dead = [f'home_assistant_events,entity_id=sensor.b state_value="dead" {now}']
-    made.append([dead])
-    made.take(3)
-    made.finish(made.take(1), [(422, "partial write: field type conflict", dead[0].encode())])
+    body = "".join(f'home_assistant_events,entity_id=sensor.a state_value="s{n}" {now + n}\n' for n in range(3))
+    dead = f'home_assistant_events,entity_id=sensor.b state_value="dead" {now}'.encode()
+    made.commit([Chunk(1, time.time(), 3, body.encode()), Chunk(2, time.time(), 1, dead + b"\n")])
+    made.bury(2, 2, [(422, "partial write: field type conflict", dead)])
     made.close()
     return path
 
