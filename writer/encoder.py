@@ -24,11 +24,18 @@ from writer.line_protocol import (
     time_ns,
 )
 
+try:
+    from writer._quick import Quick
+except ImportError:  # not built: see hatch_build.py
+    Quick = None  # type: ignore[assignment,misc]
+
 REMEMBERED_PREFIXES = 20_000
 REMEMBERED_VALUES = 10_000
 LONGEST_REMEMBERED = 64
 LOWEST_FLOAT, HIGHEST_FLOAT = -sys.float_info.max, sys.float_info.max
 
+# As the compiled way numbers them.
+KINDS = ("float", "integer", "string", "boolean")
 # The exact type: 1, 1.0 and True are one key of a dict.
 _QUICK_TYPES = {
     "float": "type(v) is float or type(v) is int",
@@ -99,7 +106,7 @@ def _nothing_to_store(event: Event) -> NoReturn:
 class Remembered(dict[Any, bytes]):
     """`,name=text` by value, of one field. Raises WantsCareError for a value that is wrong or out of range."""
 
-    __slots__ = ("_field", "_high", "_lead", "_low", "_zeros")
+    __slots__ = ("_field", "_high", "_lead", "_low", "minus_zero", "zero")
 
     def __init__(self, field: Field, lead: str) -> None:
         super().__init__()
@@ -108,7 +115,7 @@ class Remembered(dict[Any, bytes]):
         lowest, highest = (SMALLEST_INTEGER, LARGEST_INTEGER) if field.kind == "integer" else (-math.inf, math.inf)
         self._low = lowest if field.minimum is None else field.minimum
         self._high = highest if field.maximum is None else field.maximum
-        self._zeros = (self._text(0.0), self._text(-0.0)) if numeric else (b"", b"")
+        self.zero, self.minus_zero = (self._text(0.0), self._text(-0.0)) if numeric else (b"", b"")
 
     def _text(self, value: object) -> bytes:
         text = field_text(self._field.name, self._field.kind, value)
@@ -120,7 +127,7 @@ class Remembered(dict[Any, bytes]):
             if not self._low <= value <= self._high or not LOWEST_FLOAT <= value <= HIGHEST_FLOAT:
                 raise WantsCareError
             if value == 0.0:  # 0.0 and -0.0 are one key of a dict, and two values
-                return self._zeros[math.copysign(1.0, value) < 0]
+                return self.minus_zero if math.copysign(1.0, value) < 0 else self.zero
             found = f"{self._lead}{field.name}={float(value)!r}".encode()
         elif field.kind == "integer":
             if not self._low <= value <= self._high:
@@ -143,19 +150,23 @@ class Encoder:
     """`encode(event)` -> one line with its line break. Not for use by several threads at once.
 
     Tags are written in the order of their names, which spares the server the sorting.
-    `watched` names a field that belongs to what `rules.usual` looks at.
+    `watched` names a field that belongs to what `rules.usual` looks at. `compiled` False is for comparisons.
     """
 
     encode: Callable[[Event], bytes]
 
-    def __init__(self, measurement: Measurement, rules: Rules | None = None, *, watched: str = "") -> None:
+    def __init__(
+        self, measurement: Measurement, rules: Rules | None = None, *, watched: str = "", compiled: bool = True
+    ) -> None:
         self._measurement = measurement
         self._rules = rules or Strict()
         self._watched = watched
         self._tags = tuple(sorted(measurement.tag_names))
         self._prefixes: dict[tuple[Any, ...], bytes] = {}
         self._longest_field = max(len(name) for name in measurement.field_names)
-        self.encode = self._compile()
+        self.encode = self._generated()
+        if Quick is not None and compiled and {*self._key, *measurement.field_names} <= set(Event.__slots__):
+            self.encode = self._compiled(otherwise=self.encode)
 
     def _prefix(self, event: Event) -> bytes:
         """`measurement,tag=value,... `, without what the rules leave out."""
@@ -235,13 +246,40 @@ class Encoder:
                 self._rules.unfit(event, error)
         return "".join(parts).encode()
 
-    def _compile(self) -> Callable[[Event], bytes]:
+    @property
+    def _key(self) -> tuple[str, ...]:
+        return (*self._tags, self._watched) if self._watched else self._tags
+
+    def _compiled(self, *, otherwise: Callable[[Event], bytes]) -> Callable[[Event], bytes]:
+        fields = tuple(
+            (
+                field.name,
+                KINDS.index(field.kind),
+                -math.inf if field.minimum is None else field.minimum,
+                math.inf if field.maximum is None else field.maximum,
+                f",{field.name}=".encode(),
+            )
+            for field in self._measurement.fields
+        )
+        return Quick(
+            Event,
+            self._key,
+            fields,
+            self._prefixes,
+            self._new_prefix,
+            self._attributes,
+            otherwise,
+            WantsCareError,
+            EARLIEST_NS,
+            LATEST_NS,
+        ).encode
+
+    def _generated(self) -> Callable[[Event], bytes]:
         fields = self._measurement.fields
-        key = [*self._tags, *([self._watched] if self._watched else [])]
         source = [
             "def encode(e):",
             "    try:",
-            f"        key = ({''.join(f'e.{name}, ' for name in key)})",
+            f"        key = ({''.join(f'e.{name}, ' for name in self._key)})",
             "        prefix = known(key)",
             "        if prefix is None: prefix = new_prefix(key, e)",
         ]

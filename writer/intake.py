@@ -14,6 +14,7 @@ from writer.settings import WriterSettings
 # Refused events wait here for the next commit; with a disk that is full the oldest give way.
 REFUSED_WAITING = 1000
 SHOWN_OF_AN_EVENT = 4000
+UNIT = "unit_of_measurement"
 
 REMEMBERED_POINTS = 50_000
 
@@ -36,8 +37,9 @@ class Intake:
         self.quality = Quality(
             settings.quality, future_tolerance=settings.future_tolerance, retention_days=settings.retention_days
         )
-        unit = "unit_of_measurement" if "unit_of_measurement" in measurement.field_names else ""
-        self._encode = Encoder(measurement, self.quality, watched=unit).encode
+        # Other measurements have no unit to look at.
+        self.quality.watch_units &= UNIT in measurement.field_names and "device_class" in measurement.tag_names
+        self._encode = Encoder(measurement, self.quality, watched=UNIT if self.quality.watch_units else "").encode
         self.refused: deque[tuple[str, str, str]] = deque(maxlen=REFUSED_WAITING)
 
     def encode(self, events: list[Event], seen: Seen | None = None) -> Encoded:

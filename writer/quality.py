@@ -43,6 +43,7 @@ class Quality:
         self._rejected: InvalidEvent | None = None
         self.counts: dict[tuple[str, str], int] = {}
         self.watch_duplicates = self._action("duplicate") != "off"
+        self.watch_units = self._action("unit") != "off"
 
     def _action(self, rule: str) -> Action:
         return self._actions.get(rule, "off")
@@ -79,10 +80,10 @@ class Quality:
         return None if self._found("range", event, range_error(field, value)) == "repair" else value
 
     def usual(self, event: Event) -> bool:
-        return self._action("unit") == "off" or self._wrong_unit(event) is None
+        return not self.watch_units or self._wrong_unit(event) is None
 
     def mended(self, event: Event) -> Event:
-        wrong = None if self._action("unit") == "off" else self._wrong_unit(event)
+        wrong = self._wrong_unit(event) if self.watch_units else None
         if wrong is not None and self._found("unit", event, wrong) == "repair":
             event = copy.copy(event)
             event.normalized_value = None

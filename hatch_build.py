@@ -1,0 +1,53 @@
+"""Builds `writer._quick`, the compiled quick way of the encoder, where a C compiler is there; else nothing is lost but
+speed, the generated Python function does the same work. `python hatch_build.py` builds it beside its source."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+ROOT = Path(__file__).resolve().parent
+SOURCE = "writer/_quick.c"
+
+
+def build(target: Path) -> Path | None:
+    """The extension's file in `target`, or None where it cannot be compiled: then says why."""
+    from setuptools import Distribution, Extension
+    from setuptools.errors import BaseError
+
+    with tempfile.TemporaryDirectory() as work:
+        distribution = Distribution({"ext_modules": [Extension("_quick", [str(ROOT / SOURCE)])]})
+        command: Any = distribution.get_command_obj("build_ext")
+        command.build_lib, command.build_temp = str(target), work
+        try:
+            command.ensure_finalized()
+            command.run()
+        except (BaseError, OSError) as error:
+            print(f"writer._quick is not compiled, the writer works without it: {error}", file=sys.stderr)
+            return None
+        return Path(command.get_ext_fullpath("_quick"))
+
+
+class CustomBuildHook(BuildHookInterface[Any]):
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if self.target_name != "wheel":
+            return
+        editable = version == "editable"
+        self._work = tempfile.TemporaryDirectory()
+        made = build(ROOT / "writer" if editable else Path(self._work.name))
+        if made is not None and not editable:
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
+            build_data["force_include"][str(made)] = f"writer/{made.name}"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        if hasattr(self, "_work"):
+            self._work.cleanup()
+
+
+if __name__ == "__main__":
+    sys.exit(0 if build(ROOT / "writer") else 1)
