@@ -49,6 +49,19 @@ def _opened(given: Path | None) -> Iterator[Spool]:
         spool.close()
 
 
+@contextlib.contextmanager
+def _looked_at(given: Path | None) -> Iterator[Spool]:
+    """The spool to read only, also beside a running writer."""
+    try:
+        spool = Spool.look(_path(given))
+        try:
+            yield spool
+        finally:
+            spool.close()
+    except SpoolError as error:
+        raise UserError(str(error)) from None
+
+
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
@@ -73,7 +86,7 @@ def _all_letters(spool: Spool) -> Iterator[DeadLetter]:
 @app.command("status")
 def spool_status(spool: SpoolPath = None, as_json: AsJson = False) -> None:
     """How many events wait, since when, and how many dead letters there are."""
-    with _opened(spool) as opened:
+    with _looked_at(spool) as opened:
         waiting = opened.waiting()
         age = 0.0 if waiting.oldest is None else max(0.0, time.time() - waiting.oldest)
         found = {
@@ -97,6 +110,17 @@ def spool_drain(
 ) -> None:
     """Deliver what waits, with the INFLUXDB_* variables. Exit code 1 if events are left."""
     path = _path(spool)
+    counts, why = _drained(path, seconds)
+    if as_json:
+        typer.echo(json.dumps(counts))
+    else:
+        typer.echo(_in_words(counts))
+    if counts["pending"]:
+        raise UserError(f"{counts['pending']:,} events still wait in {path}. {why}".rstrip())
+
+
+def _drained(path: Path, seconds: float) -> tuple[dict[str, int], str]:
+    """Counts after delivering for at most `seconds`, and why events are left, if some are."""
     try:
         settings = WriterSettings.from_env(spool_path=path, close_timeout=0.1)
     except SettingsError as error:
@@ -109,21 +133,34 @@ def spool_drain(
             return counts, writer.health().reason
 
     try:
-        counts, why = asyncio.run(drain())
+        return asyncio.run(drain())
     except SpoolError as error:
         raise UserError(str(error)) from None
-    if as_json:
-        typer.echo(json.dumps(counts))
-    else:
-        typer.echo(", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items()))
-    if counts["pending"]:
-        raise UserError(f"{counts['pending']:,} events still wait in {path}. {why}".rstrip())
+
+
+def _in_words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
+
+
+@app.command("refused")
+def list_refused(spool: SpoolPath = None, as_json: AsJson = False) -> None:
+    """The newest events that were refused before they were accepted, each with the rule that it broke."""
+    with _looked_at(spool) as opened:
+        last = 0
+        while found := opened.refused(last):
+            last = found[-1].id
+            for item in found:
+                plain = {"seen": _moment(item.seen), "entity": item.entity, "rule": item.rule, "event": item.event}
+                if as_json:
+                    typer.echo(json.dumps(plain))
+                else:
+                    typer.echo(f"{plain['seen']}  {item.entity}  {item.rule}")
 
 
 @dead_letters_app.command("list")
 def list_letters(spool: SpoolPath = None, as_json: AsJson = False) -> None:
     """One line for each dead letter."""
-    with _opened(spool) as opened:
+    with _looked_at(spool) as opened:
         for letter in _all_letters(opened):
             plain = _plain(letter)
             if as_json:
@@ -135,7 +172,7 @@ def list_letters(spool: SpoolPath = None, as_json: AsJson = False) -> None:
 @dead_letters_app.command("show")
 def show_letter(number: int, spool: SpoolPath = None) -> None:
     """A dead letter whole: its line and the server's reason."""
-    with _opened(spool) as opened:
+    with _looked_at(spool) as opened:
         found = next((letter for letter in opened.dead_letters(number - 1, 1) if letter.id == number), None)
     if found is None:
         raise UserError(f"There is no dead letter {number}: 'hearthflux dead-letters list' shows those there are.")
@@ -146,7 +183,7 @@ def show_letter(number: int, spool: SpoolPath = None) -> None:
 @dead_letters_app.command("export")
 def export_letters(target: Path, spool: SpoolPath = None) -> None:
     """Write all of them to a file, one JSON object a line."""
-    with _opened(spool) as opened:
+    with _looked_at(spool) as opened:
         try:
             with target.open("w") as output:
                 count = 0
@@ -162,10 +199,26 @@ def export_letters(target: Path, spool: SpoolPath = None) -> None:
 def replay_letters(
     numbers: Annotated[list[int] | None, typer.Argument(help="Their numbers; none for all.")] = None,
     spool: SpoolPath = None,
+    queue_only: Annotated[
+        bool, typer.Option("--queue-only", help="Only put them into the queue; the writer or a drain delivers them.")
+    ] = False,
+    seconds: Annotated[float, typer.Option("--for", help="Give up after this many seconds.")] = 300.0,
 ) -> None:
-    """Put dead letters back into the queue, once their cause is mended; 'hearthflux spool drain' delivers them."""
+    """Deliver dead letters once their cause is mended, with the INFLUXDB_* variables, and remove them.
+
+    One that the server refuses again is a dead letter again. Exit code 1 if there are such, or if events still wait.
+    """
+    path = _path(spool)
     with _opened(spool) as opened:
         moved = opened.replay(numbers or [letter.id for letter in _all_letters(opened)])
     if numbers and moved < len(numbers):
         raise UserError(f"{moved} of {len(numbers)} were there and are in the queue again.")
-    typer.echo(f"{moved:,} events are in the queue again")
+    if queue_only or not moved:
+        typer.echo(f"{moved:,} events are in the queue again")
+        return
+    counts, why = _drained(path, seconds)
+    typer.echo(_in_words(counts))
+    if counts["pending"]:
+        raise UserError(f"{counts['pending']:,} events still wait in {path}. {why}".rstrip())
+    if counts["dead_lettered"]:
+        raise UserError(f"{counts['dead_lettered']:,} were refused again: 'hearthflux dead-letters list' says why.")

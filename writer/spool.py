@@ -27,9 +27,11 @@ from writer import salvage
 
 # Measured with 2 MB rows, as a busy writer makes them: half of the CPU time of SQLite's defaults. The cache spares
 # reading a row's pages again when it is deleted; a long log lets pages be used again before they are copied.
-# Debian's SQLite overwrites deleted rows with zeros unless told not to.
+# Debian's SQLite overwrites deleted rows with zeros unless told not to. With auto_vacuum the pages of a deleted row are
+# found without reading it, and a full disk can be relieved (`_relieve`).
 PRAGMAS = (
     "page_size=16384",
+    "auto_vacuum=INCREMENTAL",
     "journal_mode=WAL",
     "synchronous=FULL",
     "wal_autocheckpoint=1000",
@@ -48,6 +50,10 @@ CREATE TABLE IF NOT EXISTS refused (
     event TEXT NOT NULL);
 """
 REFUSED_KEPT = 10_000
+# Room for the few pages of a delete, given up when the disk is full: without it nothing could ever be freed.
+RESERVE_BYTES = 256 * 1024
+PAGES_GIVEN_BACK = 2000
+ROOM_WATCHED = 64 * 1024 * 1024
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -128,6 +134,7 @@ class Spool:
         try:
             self._take_lock()
             self._open_or_salvage()
+            self._keep_reserve()
         except OSError as error:
             self.close()
             raise SpoolError(f"The spool {self.path} cannot be made: {error.strerror}.") from None
@@ -215,6 +222,50 @@ class Spool:
                 db.execute("ROLLBACK")
             raise SpoolError(f"The spool {self.path} cannot be written: {error}.") from None
 
+    # a full disk ----------------------------------------------------------------------------------------
+
+    @property
+    def _reserve(self) -> Path:
+        return self.path.with_name(self.path.name + ".reserve")
+
+    def _keep_reserve(self) -> None:
+        """Take the reserve, or as much of it as there is room for."""
+        with contextlib.suppress(OSError):
+            if not self._reserve.exists() or self._reserve.stat().st_size < RESERVE_BYTES:
+                with os.fdopen(os.open(self._reserve, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+                    file.write(bytes(RESERVE_BYTES))
+
+    def _free_bytes(self) -> int:
+        disk = os.statvfs(self.path.parent)
+        return disk.f_bavail * disk.f_frsize
+
+    def _empty_log(self) -> bool:
+        """Copy SQLite's log into the file, so that it begins anew; False where there is no room for the copy."""
+        db = self._opened
+        pages, page = (int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))
+        if pages * page - self.path.stat().st_size > self._free_bytes():
+            return False
+        busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
+    def _relieve(self, done: Sequence[tuple[int, int]]) -> bool:
+        """Free what can be freed of a full disk; True if that made room.
+
+        A delete needs a few pages of the log, for which the reserve is given up. Free pages at the file's end are
+        given back, so that the log's copies of them need no room in the file.
+        """
+        try:
+            if done:
+                self._reserve.unlink(missing_ok=True)
+                with self._transaction() as db:
+                    db.executemany("DELETE FROM queue WHERE id BETWEEN ? AND ?", done)
+                    db.execute(f"PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})").fetchall()
+            return self._empty_log()
+        except (SpoolError, sqlite3.Error, OSError):
+            return False
+        finally:
+            self._keep_reserve()
+
     # the queue ------------------------------------------------------------------------------------------
 
     def commit(
@@ -224,9 +275,23 @@ class Spool:
         refused: Sequence[tuple[str, str, str]] = (),
     ) -> None:
         """One transaction: store chunks, delete resolved ones (first and last id), keep (entity, rule, event) of
-        refused events. Returns when all of it is safe. Raises SpoolError, and then nothing of it happened."""
+        refused events. Returns when all of it is safe. Raises SpoolError, and then none of it happened but deletes."""
         if not chunks and not done and not refused:
             return
+        try:
+            self._commit(chunks, done, refused)
+        except SpoolError:
+            if not self._relieve(done):
+                raise
+            self._commit(chunks, (), refused)
+        # While there is room for its copy, so that the log never holds the last of it.
+        with contextlib.suppress(sqlite3.Error, OSError):
+            if self._free_bytes() < ROOM_WATCHED:
+                self._empty_log()
+
+    def _commit(
+        self, chunks: Sequence[Chunk], done: Sequence[tuple[int, int]], refused: Sequence[tuple[str, str, str]]
+    ) -> None:
         with self._transaction() as db:
             if done:
                 db.executemany("DELETE FROM queue WHERE id BETWEEN ? AND ?", done)

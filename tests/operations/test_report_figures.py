@@ -15,7 +15,7 @@ from operations.report.quality import Gap, gaps
 from operations.report.reading import EntityInfo, Value, season_name
 from operations.report.temperatures import by_place, choose_indoor, choose_outdoor, hours_of_day, seasons, spreads
 from operations.spool_view import Refusals, look, refusals
-from writer.spool import Spool
+from writer.spool import Chunk, Spool
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -101,8 +101,8 @@ def test_what_a_spool_keeps_is_read_beside_its_writer(tmp_path: Path) -> None:
         refusals(path)
     spool = Spool(path)
     spool.open()
-    spool.append([["m f=1 1", "m f=2 2"]])
-    spool.keep_refused([("sensor.a", "confidence 2: at most 1", "Event()")])
+    refused = ("sensor.a", "confidence 2: at most 1", "Event()")
+    spool.commit([Chunk(1, 1.0, 2, b"m f=1 1\nm f=2 2\n")], refused=[refused])
     assert look(path).pending == 2
     assert refusals(path) == Refusals({}, {"confidence 2: at most 1": 1})
     spool.close()

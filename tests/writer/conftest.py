@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -49,6 +50,24 @@ class Home:
         )
         return str(made["id"])
 
+    def post(self, lines: str) -> None:
+        """Write past the writer, as another program does."""
+        request = urllib.request.Request(
+            f"{self.server.url}/api/v2/write?org={self.server.org}&bucket={self.bucket}",
+            data=lines.encode(),
+            headers={"Authorization": f"Token {self.server.token}"},
+        )
+        with urllib.request.urlopen(request, timeout=30):
+            pass
+
+    def bucket_id(self) -> str:
+        return str(self.server.api("GET", f"/api/v2/buckets?name={self.bucket}")["buckets"][0]["id"])
+
+    def delete_everything(self) -> None:
+        """The bucket anew: types that a field has had are forgotten too."""
+        self.server.api("DELETE", f"/api/v2/buckets/{self.bucket_id()}")
+        self.make_bucket()
+
     def query(self, flux: str) -> list[dict[str, str]]:
         request = urllib.request.Request(
             f"{self.server.url}/api/v2/query?org={self.server.org}",
@@ -74,6 +93,13 @@ class Home:
             f' |> filter(fn: (r) => r._field == "{field}") |> keep(columns: ["_value"])'
         )
         return sorted(row["_value"] for row in rows)
+
+
+async def until(true: Callable[[], object], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -53,5 +53,30 @@ class FaultyProxy:
         await self._runner.cleanup()
 
 
+class EndlessProxy(FaultyProxy):
+    """Its first answer has a status and a body that goes on for ever; the batch was stored or not."""
+
+    def __init__(self, target: str, status: int, passes_on: bool) -> None:
+        super().__init__(target, lambda body, number: None)
+        self._status, self._passes_on = status, passes_on
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self.requests:
+            return await super()._handle(request)
+        body = await request.read()
+        self.requests += 1
+        if self._passes_on:
+            headers = {"Authorization": request.headers["Authorization"]}
+            async with self._session.post(self._target + str(request.rel_url), data=body, headers=headers) as answer:
+                assert answer.status == 204
+        response = web.StreamResponse(status=self._status)
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await response.write(b"and so on " * 1000)
+                await asyncio.sleep(0.001)
+        return response
+
+
 def refusal(status: int, message: str, **headers: str) -> web.Response:
     return web.json_response({"code": "x", "message": message}, status=status, headers=headers)

@@ -87,19 +87,6 @@ async def test_a_second_writer_on_the_same_spool_is_refused(home: Home) -> None:
         assert writer.health() == "healthy"
 
 
-async def test_cancelled_writes_keep_the_counts_true(home: Home, make_events: MakeEvents) -> None:
-    async with BatchWriter(home.settings()) as writer:
-        tasks = [asyncio.create_task(writer.write(event)) for event in make_events(200)]
-        await asyncio.sleep(0)
-        for task in tasks[::2]:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await writer.flush()
-        check(writer)
-        assert writer.stats.delivered >= 100
-        assert len(home.values()) == writer.stats.delivered
-
-
 @pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest"])
 @pytest.mark.parametrize("durability", ["fsync", "memory"])
 async def test_a_full_spool_drops_by_its_policy_and_counts(

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +10,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from tests.writer.conftest import Home
-from tests.writer.faulty import FaultyProxy, refusal
+from tests.writer.conftest import Home, until
+from tests.writer.faulty import EndlessProxy, FaultyProxy, refusal
 from tests.writer.test_batch_writing import check
 from writer import BatchWriter, Event
 from writer.spool import Chunk, Spool
@@ -28,13 +26,6 @@ def dead_letters(home: Home) -> list[tuple[int, str, bytes]]:
         return [(letter.status, letter.reason, letter.line) for letter in spool.dead_letters()]
     finally:
         spool.close()
-
-
-async def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen"
-        await asyncio.sleep(0.02)
 
 
 async def test_type_conflict_and_too_old_point_are_found_among_10000(home: Home, make_events: MakeEvents) -> None:
@@ -149,27 +140,85 @@ async def test_passing_faults_lose_and_double_nothing(
 
 async def test_a_body_too_large_for_a_proxy_is_split(home: Home, make_events: MakeEvents) -> None:
     def decide(body: bytes, _: int) -> web.Response | None:
-        return refusal(413, "too large") if len(body) > 20_000 else None
+        return refusal(413, "too large") if len(body) > 70_000 else None
 
     async with FaultyProxy(home.server.url, decide) as proxy, BatchWriter(home.settings(url=proxy.url)) as writer:
         await writer.write_many(make_events(1000))
         assert (await writer.flush()).delivered == 1000
+        learning = writer.stats.failed_requests
+        await writer.write_many(make_events(1000, first=1000))
+        assert (await writer.flush()).delivered == 2000
+        # The first 413 has taught what the proxy takes.
+        assert writer.stats.failed_requests == learning
+    assert len(home.values()) == 2000
+
+
+@pytest.mark.parametrize("poisoned", [{42}, {42, 142}, {42, 77, 500, 1201, 1999}])
+async def test_poison_does_not_hold_up_the_queue(home: Home, make_events: MakeEvents, poisoned: set[int]) -> None:
+    """Also not where every connection has such a batch at once."""
+    marks = [f"s{number:07d}".encode() for number in poisoned]
+
+    def decide(body: bytes, _: int) -> web.Response | None:
+        return refusal(500, "panic: cannot digest this") if any(mark in body for mark in marks) else None
+
+    async with FaultyProxy(home.server.url, decide) as proxy:
+        async with BatchWriter(home.settings(url=proxy.url, batch_size=100, retry_longest=0.1)) as writer:
+            await writer.write_many(make_events(2000))
+            report = await writer.flush()
+            assert (report.delivered, report.dead_lettered, report.pending) == (2000 - len(poisoned), len(poisoned), 0)
+            check(writer)
+    letters = dead_letters(home)
+    assert {(status, reason) for status, reason, _ in letters} == {(500, "panic: cannot digest this")}
+    assert all(any(mark in line for _, _, line in letters) for mark in marks)
+
+
+async def test_a_server_that_fails_for_everything_is_ill_and_nothing_is_buried(
+    home: Home, make_events: MakeEvents
+) -> None:
+    async with FaultyProxy(home.server.url, lambda _, n: refusal(500, "engine") if n <= 150 else None) as proxy:
+        async with BatchWriter(home.settings(url=proxy.url, batch_size=100, retry_longest=0.05)) as writer:
+            await writer.write_many(make_events(1000))
+            report = await writer.flush()
+            assert (report.delivered, report.dead_lettered, report.pending) == (1000, 0, 0)
     assert len(home.values()) == 1000
 
 
-async def test_a_poison_batch_does_not_hold_up_the_queue(home: Home, make_events: MakeEvents) -> None:
-    def decide(body: bytes, _: int) -> web.Response | None:
-        return refusal(500, "panic: cannot digest this") if b"s0000042" in body else None
+async def test_retry_after_is_obeyed(home: Home, make_events: MakeEvents) -> None:
+    asked: list[float] = []
 
-    async with FaultyProxy(home.server.url, decide) as proxy:
-        async with BatchWriter(home.settings(url=proxy.url, batch_size=100)) as writer:
-            await writer.write_many(make_events(2000))
-            report = await writer.flush()
-            assert (report.delivered, report.dead_lettered, report.pending) == (1999, 1, 0)
-            check(writer)
-    [(status, reason, line)] = dead_letters(home)
-    assert (status, reason) == (500, "panic: cannot digest this")
-    assert b"s0000042" in line
+    def decide(_: bytes, number: int) -> web.Response | None:
+        asked.append(time.monotonic())
+        return refusal(429, "slow down", **{"Retry-After": "2"}) if number == 1 else None
+
+    async with FaultyProxy(home.server.url, decide) as proxy, BatchWriter(home.settings(url=proxy.url)) as writer:
+        await writer.write_many(make_events(10))
+        assert (await writer.flush()).delivered == 10
+        assert asked[1] - asked[0] >= 2
+
+
+@pytest.mark.parametrize(("status", "passes_on"), [(204, True), (500, False)])
+async def test_a_response_that_never_ends_keeps_nothing(
+    home: Home, make_events: MakeEvents, status: int, passes_on: bool
+) -> None:
+    """Its status says what became of the batch; its endless body is not waited for, nor kept in memory."""
+
+    async with EndlessProxy(home.server.url, status, passes_on) as proxy:
+        async with BatchWriter(home.settings(url=proxy.url, read_timeout=1, write_timeout=5)) as writer:
+            await writer.write_many(make_events(100))
+            assert (await writer.flush()).delivered == 100
+            assert writer.stats.retries == (0 if passes_on else 1)
+    assert len(home.values()) == 100
+
+
+async def test_ten_thousand_bad_lines_cost_no_request_each(home: Home, make_events: MakeEvents) -> None:
+    """Where the server says that it dropped every line, they share its reason."""
+    home.post(f'home_assistant_events,entity_id=sensor.other normalized_value="text" {time.time_ns()}')
+    async with BatchWriter(home.settings()) as writer:
+        await writer.write_many(make_events(10_000))
+        report = await writer.flush()
+        assert (report.delivered, report.dead_lettered, report.pending) == (0, 10_000, 0)
+        assert writer.stats.requests < 100
+    assert all("field type conflict" in reason for _, reason, _ in dead_letters(home))
 
 
 async def test_a_server_that_is_paused_and_goes_on(private_home: Home, make_events: MakeEvents) -> None:
@@ -180,30 +229,3 @@ async def test_a_server_that_is_paused_and_goes_on(private_home: Home, make_even
         private_home.server.resume()
         assert (await writer.flush()).delivered == 300
     assert len(private_home.values()) == 300
-
-
-async def test_twenty_kills_of_the_server_in_a_stream_lose_nothing(private_home: Home, make_events: MakeEvents) -> None:
-    dice = random.Random(4)
-    written = 0
-    stop = asyncio.Event()
-    async with BatchWriter(private_home.settings(batch_size=500, close_timeout=30)) as writer:
-
-        async def stream() -> None:
-            nonlocal written
-            while not stop.is_set():
-                await writer.write_many(make_events(500, written))
-                written += 500
-                await asyncio.sleep(0.1)
-
-        streaming = asyncio.create_task(stream())
-        for _ in range(20):
-            await asyncio.sleep(dice.uniform(0.05, 0.4))
-            await asyncio.to_thread(private_home.server.kill)
-            await asyncio.sleep(dice.uniform(0, 0.5))
-            await asyncio.to_thread(private_home.server.start)
-            check(writer)
-        stop.set()
-        await streaming
-        report = await writer.flush(timeout=60)
-        assert (report.delivered, report.dead_lettered, report.pending) == (written, 0, 0)
-    assert private_home.values() == [f"s{number:07d}" for number in range(written)]

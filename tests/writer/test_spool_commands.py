@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from operations.cli import main
-from tests.writer.conftest import Home
+from tests.writer.conftest import Home, until
+from writer import BatchWriter, Event, InvalidEvent
 from writer.spool import Chunk, Spool
 
 
@@ -47,14 +50,36 @@ def test_status_list_show_export(spool: Path, tmp_path: Path, capsys: pytest.Cap
     assert json.loads(target.read_text())["status"] == 422
 
 
-def test_replay_then_drain_delivers_and_removes(
-    home: Home, spool: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def environment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFLUXDB_URL", home.server.url)
     monkeypatch.setenv("INFLUXDB_TOKEN", home.server.token)
     monkeypatch.setenv("INFLUXDB_ORG", home.server.org)
     monkeypatch.setenv("INFLUXDB_BUCKET", home.bucket)
-    assert "1 events" in run(capsys, "dead-letters", "replay", "--spool", str(spool))[1]
+
+
+@pytest.mark.usefixtures("environment")
+def test_replay_delivers_and_removes_once_the_cause_is_mended(
+    home: Home, spool: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The cause: what another program wrote, a number where the schema has a text.
+    assert run(capsys, "spool", "drain", "--spool", str(spool))[0] == 0
+    home.delete_everything()
+    home.post(f"home_assistant_events,entity_id=sensor.b state_value=1 {time.time_ns()}")
+    code, text = run(capsys, "dead-letters", "replay", "--spool", str(spool))
+    assert code == 1
+    assert "1 were refused again" in text
+    assert "field type conflict" in run(capsys, "dead-letters", "list", "--spool", str(spool))[1]
+    home.delete_everything()
+    code, text = run(capsys, "dead-letters", "replay", "--spool", str(spool))
+    assert (code, text) == (0, "delivered 1, dead lettered 0, pending 0\n")
+    assert run(capsys, "dead-letters", "list", "--spool", str(spool)) == (0, "")
+    assert home.values() == ["dead"]
+
+
+@pytest.mark.usefixtures("environment")
+def test_replay_into_the_queue_then_drain(home: Home, spool: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "1 events" in run(capsys, "dead-letters", "replay", "--queue-only", "--spool", str(spool))[1]
     code, text = run(capsys, "spool", "drain", "--spool", str(spool), "--json")
     assert (code, json.loads(text)) == (0, {"delivered": 4, "dead_lettered": 0, "pending": 0})
     assert home.values() == ["dead", "s0", "s1", "s2"]
@@ -65,3 +90,38 @@ def test_a_spool_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture
     code, text = run(capsys, "spool", "status", "--spool", str(tmp_path / "none.sqlite"))
     assert code == 1
     assert "There is no spool at" in text
+
+
+@pytest.mark.usefixtures("environment")
+async def test_a_spool_is_looked_at_beside_its_running_writer(
+    home: Home, make_events: Callable[..., list[Event]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = home.settings(url="http://127.0.0.1:9")
+    path = str(settings.spool_path)
+    async with BatchWriter(settings) as writer:
+        await writer.write_many(make_events(30))
+        with pytest.raises(InvalidEvent):
+            await writer.write(Event(time_ns=1, entity_id="sensor.bad", confidence=7.0))
+        await until(lambda: '"sensor.bad"' in run(capsys, "spool", "refused", "--spool", path, "--json")[1])
+        code, text = run(capsys, "spool", "status", "--spool", path, "--json")
+        assert (code, json.loads(text)["pending"]) == (0, 30)
+        assert "sensor.bad  confidence 7.0: outside its range" in run(capsys, "spool", "refused", "--spool", path)[1]
+        code, text = await asyncio.to_thread(run, capsys, "spool", "drain", "--spool", path)
+        assert code == 1
+        assert "in use by process" in text
+
+
+async def test_what_the_spool_holds_is_readable_by_its_owner_only(
+    home: Home, make_events: Callable[..., list[Event]]
+) -> None:
+    async with BatchWriter(home.settings()) as writer:
+        await writer.write_many(make_events(3))
+        files = sorted(home.folder.glob("spool.sqlite*"))
+        assert [file.name for file in files] == [
+            "spool.sqlite",
+            "spool.sqlite-shm",
+            "spool.sqlite-wal",
+            "spool.sqlite.lock",
+            "spool.sqlite.reserve",
+        ]
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
