@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from tests.writer.conftest import Home
 from writer import BatchWriter, Event, InvalidEvent, SettingsError, WriterSettings
 from writer.metrics import WriterCollector
+from writer.spool import Spool
 
 DAY = 86_400 * 10**9
 NOW = time.time_ns()
@@ -25,6 +26,8 @@ def event(**changes: Any) -> Event:
 
 
 ODD = {
+    "schema": [event(normalized_value="warm", state_value="warm")],
+    "unit": [event(device_class="temperature", unit_of_measurement="W")],
     "range": [event(confidence=2.0)],
     "future": [event(time_ns=NOW + 3 * DAY)],
     "retention": [event(time_ns=NOW - 40 * DAY)],
@@ -35,6 +38,10 @@ ODD = {
 @pytest.mark.parametrize("rule", ODD)
 async def test_each_rule_rejects_or_counts(home: Home, rule: str) -> None:
     settings = {"retention_days": 30, "close_timeout": 20}
+    for action in ("warn", "repair"):
+        async with BatchWriter(home.settings(quality={rule: action}, **settings)) as writer:
+            await writer.write_many(ODD[rule])
+            assert writer.stats.quality == {(rule, "sensor.a"): 1}
     async with BatchWriter(home.settings(quality={rule: "warn"}, **settings)) as writer:
         await writer.write_many(ODD[rule])
         assert writer.stats.quality == {(rule, "sensor.a"): 1}
@@ -43,14 +50,48 @@ async def test_each_rule_rejects_or_counts(home: Home, rule: str) -> None:
         with pytest.raises(InvalidEvent):
             await writer.write_many(ODD[rule])
         assert (writer.stats.rejected, writer.stats.accepted) == (1, len(ODD[rule]) - 1)
+        assert writer.stats.quality == {(rule, "sensor.a"): 1}
+    spool = Spool.look(home.folder / "spool.sqlite")
+    [kept] = spool.refused()
+    spool.close()
+    assert (kept.entity, kept.event) == ("sensor.a", repr(ODD[rule][-1]))
 
 
-async def test_a_repaired_range_leaves_the_value_out(home: Home) -> None:
-    async with BatchWriter(home.settings(quality={"range": "repair"}, close_timeout=20)) as writer:
-        await writer.write(event(confidence=2.0))
+REPAIRS: dict[str, tuple[list[Event], dict[str, list[str]]]] = {
+    "range": ([event(confidence=2.0)], {"normalized_value": ["1"], "confidence": []}),
+    "schema": (
+        [event(normalized_value="warm", state_value="warm", area="a\nb")],
+        {"normalized_value": [], "state_value": ["warm"]},
+    ),
+    "unit": (
+        [
+            event(unit_of_measurement="W", state_value="1"),
+            event(time_ns=NOW + 1, unit_of_measurement="kW", state_value="2"),
+        ],
+        {"normalized_value": ["1"], "state_value": ["1", "2"]},
+    ),
+    "retention": ([event(time_ns=NOW - 40 * DAY), event()], {"normalized_value": ["1"]}),
+    "duplicate": ([event(), event(), event(normalized_value=2.0)], {"normalized_value": ["1", "2"]}),
+}
+
+
+@pytest.mark.parametrize("rule", REPAIRS)
+async def test_a_repair_stores_what_is_right(home: Home, rule: str) -> None:
+    events, stored = REPAIRS[rule]
+    async with BatchWriter(home.settings(quality={rule: "repair"}, retention_days=30, close_timeout=20)) as writer:
+        await writer.write_many(events)
         await writer.flush()
-    assert home.values("normalized_value") == ["1"]
-    assert home.values("confidence") == []
+        assert writer.stats.rejected == 0
+    for field, values in stored.items():
+        assert home.values(field) == values
+
+
+async def test_a_time_far_ahead_is_repaired_to_now(home: Home) -> None:
+    async with BatchWriter(home.settings(quality={"future": "repair"}, close_timeout=20)) as writer:
+        await writer.write(event(time_ns=NOW + 300 * DAY))
+        await writer.flush()
+    [row] = home.query(f'from(bucket: "{home.bucket}") |> range(start: -1h, stop: 1h)')
+    assert row["_value"] == "1"
 
 
 async def test_prometheus_reads_the_counters(home: Home, make_events: Callable[..., list[Event]]) -> None:

@@ -102,7 +102,7 @@ async def test_a_spool_is_looked_at_beside_its_running_writer(
         await writer.write_many(make_events(30))
         with pytest.raises(InvalidEvent):
             await writer.write(Event(time_ns=1, entity_id="sensor.bad", confidence=7.0))
-        await until(lambda: '"sensor.bad"' in run(capsys, "spool", "refused", "--spool", path, "--json")[1])
+        await until(lambda: '"entity": "sensor.bad"' in run(capsys, "spool", "refused", "--spool", path, "--json")[1])
         code, text = run(capsys, "spool", "status", "--spool", path, "--json")
         assert (code, json.loads(text)["pending"]) == (0, 30)
         assert "sensor.bad  confidence 7.0: outside its range" in run(capsys, "spool", "refused", "--spool", path)[1]
