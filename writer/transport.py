@@ -79,7 +79,7 @@ class Transport:
             if self._client is None:
                 await self.open()
             more: dict[str, Any] = {}
-            if settings.gzip:
+            if settings.packs:
                 body = await asyncio.to_thread(_zipped, body)
                 more["content_encoding"] = "gzip"
             response = await self._service.post_write_async(

@@ -16,7 +16,7 @@ from event_schema import SCHEMA_VERSION, TIERS
 from event_schema.operations_records import OPERATIONS_BUCKET, SCHEMA_RECORD
 from influxdb_connection import Connection, ConnectionSettings, ServerProblem
 from templates.render import flux_string
-from writer.encoder import tag_text
+from writer.line_protocol import tag_text
 
 MEASUREMENT = SCHEMA_RECORD.name
 

@@ -34,6 +34,13 @@ async def test_a_thousand_events_are_stored(home: Home, make_events: MakeEvents,
     assert home.values() == [event.state_value for event in events]
 
 
+async def test_packed_requests_are_stored(home: Home, make_events: MakeEvents) -> None:
+    async with BatchWriter(home.settings(gzip=True)) as writer:
+        await writer.write_many(make_events(3000))
+        assert (await writer.flush()).delivered == 3000
+    assert len(home.values()) == 3000
+
+
 async def test_single_writes_at_the_same_time_share_commits(home: Home, make_events: MakeEvents) -> None:
     async with BatchWriter(home.settings()) as writer:
         await asyncio.gather(*(writer.write(event) for event in make_events(300)))

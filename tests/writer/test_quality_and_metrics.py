@@ -125,6 +125,21 @@ def test_wrong_settings_are_told_in_a_sentence(changes: dict[str, str], sentence
     assert "very-secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "given", "packs"),
+    [
+        ("http://localhost:8086", None, False),
+        ("http://127.0.0.1:8086", None, False),
+        ("http://[::1]:8086", None, False),
+        ("https://influx.example:8086", None, True),
+        ("https://influx.example:8086", False, False),
+        ("http://localhost:8086", True, True),
+    ],
+)
+def test_requests_are_packed_where_it_pays(url: str, given: bool | None, packs: bool) -> None:
+    assert WriterSettings(url=url, token="t", org="o", gzip=given).packs is packs
+
+
 def test_importing_the_writer_loads_little() -> None:
     code = "import sys, writer; print(*sys.modules)"
     root = Path(__file__).resolve().parents[2]

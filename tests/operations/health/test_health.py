@@ -28,7 +28,7 @@ from tests.conftest import MakeInfluxd
 from tests.operations.conftest import Run
 from tests.operations.homes import LiveHome, make_home
 from tools.find import ROOT
-from writer.spool import Spool
+from writer.spool import Chunk, Spool
 
 MINUTE = timedelta(minutes=1)
 
@@ -155,7 +155,7 @@ async def test_a_spool_in_use_is_looked_at_without_its_lock(well: LiveHome, tmp_
     spool = Spool(path)
     spool.open()
     try:
-        spool.append([["m f=1 1", "m f=1 2", "m f=1 3"]])
+        spool.commit([Chunk(1, time.time(), 3, b"m f=1 1\nm f=1 2\nm f=1 3\n")])
         with sqlite3.connect(path) as other:
             other.execute("UPDATE queue SET born = born - 3600")
             other.execute("INSERT INTO dead_letters (died, status, reason, line) VALUES (1, 400, 'no', 'm')")
