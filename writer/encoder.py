@@ -289,13 +289,13 @@ class Encoder:
                 f"        v = e.{field.name}",
                 f"        a{position} = {known} else b'' if v is None else wants_care()",
             ]
-        rest = ", ".join(f"a{position}" for position in range(1, len(fields)))
+        rest = "".join(f", a{position}" for position in range(1, len(fields)))
         source += [
             "        t = e.time_ns",
             f"        if type(t) is not int or not {EARLIEST_NS} <= t <= {LATEST_NS}: wants_care()",
             "        if e.attributes is None and a0:",
-            f"            return join((prefix, a0, {rest}, b' %d\\n' % t))",
-            f"        fields = join((b',' + a0 if a0 else b'', {rest}, attributes(e)))",
+            f"            return join((prefix, a0{rest}, b' %d\\n' % t))",
+            f"        fields = join((b',' + a0 if a0 else b''{rest}, attributes(e)))",
             "        if not fields: nothing(e)",
             "        return b'%b%b %d\\n' % (prefix, fields[1:], t)",
             "    except (WantsCareError, TypeError): pass",

@@ -19,11 +19,12 @@ from operations.archive.source import BucketInfo, HomeServer
 from operations.archive.store import Archive, Progress, workspace
 from operations.archive.tables import Columns, Fields, Point, layers, points
 from writer import BatchWriter, WriterSettings
+from writer.settings import DEFAULT_QUALITY
 
 BATCH_ROWS = 5_000
 STALLED_SECONDS = 60.0
 # What was stored once is stored again: no rule about odd values or times applies.
-AS_IT_WAS: Mapping[str, Any] = {"range": "off", "future": "off", "retention": "off", "duplicate": "off"}
+AS_IT_WAS: Mapping[str, Any] = dict.fromkeys(DEFAULT_QUALITY, "off")
 
 Row = tuple[Point, Fields]
 Change = Callable[[Iterable[Row]], Iterable[Row]]
@@ -151,6 +152,7 @@ class Writing:
                     url=server.url,
                     token=server.settings.token,
                     token_file=server.settings.token_file,
+                    ca_file=server.settings.ca_file,
                     org=server.org,
                     bucket=bucket.name,
                     spool_path=spool if number == 0 else spool.with_name(f"{spool.stem}-{number}{spool.suffix}"),
