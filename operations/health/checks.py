@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from operations.spool_view import SpoolView
@@ -245,3 +245,12 @@ def retention(found: Sequence[TierCompliance]) -> Finding:
             }
         },
     )
+
+
+def archive(at_risk: Sequence[date], place: str) -> Finding:
+    """No day expires soon that the archive has not, or not all of."""
+    reasons: tuple[str, ...] = ()
+    if at_risk:
+        days = f"the day {at_risk[0]}" if len(at_risk) == 1 else f"{len(at_risk)} days from {at_risk[0]} on"
+        reasons = (f"not archived at {place} and expiring soon: {days}; 'hearthflux archive run'",)
+    return Finding(check="archive", reasons=reasons, figures={"at_risk": [day.isoformat() for day in at_risk]})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from event_schema import HOME_ASSISTANT_EVENTS
 from flux_tasks import ServerProblem, SummaryServer, downsamples
 from flux_tasks.alerts import alert_tasks
 from flux_tasks.backfill import wrong_windows
@@ -24,6 +25,9 @@ from provider.durations import seconds
 from stacks.settings import HomeSettings
 
 PAGE = 100
+ARCHIVE_VARIABLE = "HEARTHFLUX_ARCHIVE"
+# A nightly `archive run` takes days a month before they expire: one that is still not there a week before is a fault.
+ARCHIVED_BEFORE = timedelta(days=7)
 # How many of the newest windows of each tier are compared with their raw events.
 WINDOWS_LOOKED_AT = {"hourly": 48, "daily": 7}
 
@@ -67,6 +71,7 @@ class Look:
             ("spool", self._spool),
             ("storage", self._storage),
             ("retention", self._retention),
+            *((("archive", self._archive),) if self.environment.get(ARCHIVE_VARIABLE, "").strip() else ()),
         ):
             findings.append(await self._guarded(check, ask))
         return HealthReport(at=moment, findings=tuple(findings))
@@ -183,6 +188,20 @@ class Look:
         self.storage = await collect_figures(self.server, self.home, limit_bytes=self.limits.limit_bytes)
         limits = self.limits
         return checks.storage(self.storage, critical_percent=limits.storage_percent, days=limits.storage_days)
+
+    async def _archive(self) -> Finding:
+        # pyarrow and fsspec take a second to load: only where there is an archive.
+        from operations.archive import Archive, ArchiveProblem, HomeServer, expiring
+        from operations.archive.target import Target
+
+        place = self.environment[ARCHIVE_VARIABLE].strip()
+        try:
+            archive = Archive(Target(place), self.home.tiers.raw.bucket, HOME_ASSISTANT_EVENTS, self.server.org)
+            async with HomeServer(self.server.settings) as server:
+                bucket = await server.bucket(archive.bucket)
+                return checks.archive(await expiring(server, archive, bucket, ARCHIVED_BEFORE), str(archive.target))
+        except ArchiveProblem as error:
+            return Finding(check="archive", reasons=(str(error),))
 
     async def _retention(self) -> Finding:
         buckets = await self.server.buckets()
