@@ -220,7 +220,7 @@ class Importer:
         """The slices, so slowly that not more than `rate` readings come per second."""
         rate = self.options.rate
         began, readings = time.monotonic(), 0
-        async for found in slices:
+        async for found in ahead(slices):
             yield found
             readings += len(found.readings)
             if rate is not None:
@@ -405,6 +405,29 @@ class Importer:
                 seconds_left=elapsed / share * (1 - share) if share > 0 else None,
             )
         )
+
+
+async def ahead(slices: AsyncIterator[Slice]) -> AsyncIterator[Slice]:
+    """The slices, each read while the one before it is at work. Raises what the source raises, in its place."""
+    ready: asyncio.Queue[Slice | BaseException | None] = asyncio.Queue(1)
+
+    async def read() -> None:
+        try:
+            async for one in slices:
+                await ready.put(one)
+            await ready.put(None)
+        except Exception as error:
+            await ready.put(error)
+
+    reading = asyncio.create_task(read())
+    try:
+        while (found := await ready.get()) is not None:
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 class Refused(Exception):

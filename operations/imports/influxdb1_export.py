@@ -22,26 +22,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
-from operations.imports.influxdb1_server import series_text
+from operations.imports.influxdb1_parts import BLOCK, BREAK, PART, Parts, is_whole, prefix_of, skip
+from operations.imports.influxdb1_server import count_skipped, series_text
 from operations.imports.layout import NO_STATE, NOT_KEPT, Layout, SeriesPlan
-from operations.imports.line_protocol import Prefix, is_whole, read_prefix, read_value
-from operations.imports.reading import SECOND, Slice, SourceError
+from operations.imports.line_protocol import Prefix, read_prefix, read_value
+from operations.imports.reading import Slice, SourceError
 from operations.imports.units import UNITS
 
-PART_SECONDS = 6 * 3600
-PART = PART_SECONDS * SECOND
 BUFFERED_BYTES = 32 * 1024 * 1024
-BLOCK = 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
-# Stands for a line break inside a string, so that a part file has one value a line.
-BREAK = b"\x00"
+# Instead of the number of a `series field=`: a line that is none, one of another database, a field nobody wants.
+ODD, OTHER, UNWANTED = -1, -2, -3
 NOT_A_VALUE = "a line that is no line protocol"
 OTHER_DATABASE = "another database or retention policy than the one asked for"
 FINGERPRINTED = 4 * 1024 * 1024
 """Bytes of the file's beginning that tell it from another file of the same name."""
 
 _CONTEXT = re.compile(rb"# CONTEXT-(DATABASE|RETENTION-POLICY):\s*(.*)\Z")
-_DIGITS = re.compile(rb"-?\d+\Z")
 
 
 @dataclass(slots=True)
@@ -87,7 +84,11 @@ class InfluxDB1Export:
         self._policy = retention_policy
         self._progress = progress or (lambda _done, _total: None)
         self._staged = Staged()
-        self._prefixes: dict[bytes, int | None] = {}
+        self._prefixes: dict[bytes, int] = {}
+        # Of the line before: its `series field=` and the number of that, and a text that goes on in the next line.
+        self._prefix = b""
+        self._number = ODD
+        self._pending = b""
         self._parsed: list[Prefix] = []
         self._by_series: dict[bytes, Prefix] = {}
         self._plans: dict[bytes, SeriesPlan | str] = {}
@@ -135,6 +136,8 @@ class InfluxDB1Export:
                     file.truncate(size)
             else:
                 path.unlink()
+        for both in self._staged.databases:
+            self._choose(both)
         for number, text in enumerate(self._staged.prefixes):
             self._prefixes[text.encode("utf-8", "surrogateescape")] = number
         try:
@@ -149,25 +152,24 @@ class InfluxDB1Export:
 
     def _read_lines(self, mark: Path) -> None:
         total = self._path.stat().st_size
-        buffers: dict[str, bytearray] = {}
-        buffered = 0
+        parts = Parts()
         with self._path.open("rb") as raw:
-            for block in self._blocks(raw):
-                for line in block:
-                    part, text = self._sorted_line(line)
-                    self._staged.offset += len(line) + 1
-                    if text:
-                        buffers.setdefault(part, bytearray()).extend(text)
-                        buffered += len(text)
-                if buffered > BUFFERED_BYTES:
-                    self._flush(buffers, mark)
-                    buffered = 0
-                self._progress(raw.tell(), total)
+            try:
+                for block in self._blocks(raw):
+                    self._sort(block, parts)
+                    if parts.size > BUFFERED_BYTES:
+                        self._flush(parts, mark)
+                    self._progress(raw.tell(), total)
+            except SourceError:
+                self._flush(parts, mark)
+                raise
+        if self._pending:
+            raise self._cut_off(f"its last line is not whole: {self._pending[-60:].decode(errors='replace')!r}")
         self._staged.done, self._staged.size = True, total
-        self._flush(buffers, mark)
+        self._flush(parts, mark)
 
     def _blocks(self, raw: IO[bytes]) -> Iterator[list[bytes]]:
-        """Whole lines from the kept mark on, block by block. Raises SourceError where the file is cut off."""
+        """Lines from the kept mark on, block by block. Raises SourceError where the file is cut off."""
         compressed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
         reader: IO[bytes] = gzip.GzipFile(fileobj=raw) if compressed else raw  # type: ignore[assignment]
@@ -175,14 +177,12 @@ class InfluxDB1Export:
         position = self._staged.offset
         try:
             if compressed:
-                _skip(reader, position)
+                skip(reader, position)
             else:
                 raw.seek(position)
             while block := reader.read(BLOCK):
                 *lines, rest = (rest + block).split(b"\n")
-                whole, carried = _joined(lines)
-                rest = carried + rest
-                yield whole
+                yield lines
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise self._cut_off(f"its compressed data end early ({error})") from None
         if rest:
@@ -194,50 +194,76 @@ class InfluxDB1Export:
             f"it goes on after {self._staged.offset:,} bytes."
         )
 
-    def _flush(self, buffers: dict[str, bytearray], mark: Path) -> None:
+    def _flush(self, parts: Parts, mark: Path) -> None:
         staged = self._staged
-        for part, text in buffers.items():
+        for part, runs in parts.take():
+            text = b"".join(runs)
             with (self._folder / f"{part}.part").open("ab") as file:
                 file.write(text)
-            staged.sizes[part] = staged.sizes.get(part, 0) + len(text)
-        buffers.clear()
+            staged.sizes[str(part)] = staged.sizes.get(str(part), 0) + len(text)
         partial = mark.with_suffix(".partial")
         partial.write_text(json.dumps({name: getattr(staged, name) for name in Staged.__dataclass_fields__}))
         partial.replace(mark)
 
-    def _sorted_line(self, line: bytes) -> tuple[str, bytes]:
-        """(part, the line as it is staged); an empty line where it is not wanted."""
-        staged = self._staged
-        if line.startswith((b"#", b"CREATE ", b"create ")) or not line:
-            self._read_context(line)
-            return "", b""
+    def _sort(self, lines: list[bytes], parts: Parts) -> None:
+        """Add lines to their parts. Most have the series and field of the line before: only the rest is looked at."""
+        staged, prefix, length, number = self._staged, self._prefix, len(self._prefix), self._number
+        pending = self._pending
+        for line in lines:
+            if pending:
+                line, pending = pending + b"\n" + line, b""
+            if not (length and line.startswith(prefix)):
+                if not line or line.startswith((b"#", b"CREATE ", b"create ")):
+                    self._read_context(line)
+                    self._prefix, length = b"", 0
+                    staged.offset += len(line) + 1
+                    continue
+                prefix = self._prefix = prefix_of(line)
+                length = len(prefix)
+                number = self._number = self._number_of(prefix)
+            at = line.rfind(b" ")
+            # A text that goes on behind a line break ends in a later line.
+            if line[length : length + 1] == b'"' and not is_whole(line, length, at):
+                pending = line
+                continue
+            staged.offset += len(line) + 1
+            time_text = line[at + 1 :]
+            value = line[length:at]
+            if number < 0 or not time_text.lstrip(b"-").isdigit() or not value or BREAK in value:
+                self._count_left_out(number, prefix)
+                continue
+            parts.add(number, value, time_text)
+        self._pending = pending
+        if parts.first_ns:
+            staged.first_ns = min(staged.first_ns or parts.first_ns, parts.first_ns)
+            staged.last_ns = max(staged.last_ns, parts.last_ns)
+
+    def _number_of(self, prefix: bytes) -> int:
+        """The number of a `series field=`, or why it has none."""
         if not self._right_context():
-            staged.other_lines += 1
-            return "", b""
-        head, _, time_text = line.rpartition(b" ")
-        split = head.find(b'="')
-        split = head.rfind(b"=") if split < 0 else split
-        prefix, value = head[: split + 1], head[split + 1 :]
-        if split < 0 or not value or _DIGITS.match(time_text) is None or BREAK in value:
-            staged.odd_lines += 1
-            return "", b""
-        number = self._prefixes.get(prefix, -1)
-        if number == -1:
-            number = self._prefixes[prefix] = self._new_prefix(prefix)
+            return OTHER
+        if not prefix:
+            return ODD
+        number = self._prefixes.get(prefix)
         if number is None:
+            number = self._prefixes[prefix] = self._new_prefix(prefix)
+        return number
+
+    def _count_left_out(self, number: int, prefix: bytes) -> None:
+        staged = self._staged
+        if number == OTHER:
+            staged.other_lines += 1
+        elif number == UNWANTED:
             name = prefix.decode(errors="replace").rpartition(" ")[2].removesuffix("=")
             staged.left_out[name] = staged.left_out.get(name, 0) + 1
-            return "", b""
-        time_ns = int(time_text)
-        staged.first_ns = min(staged.first_ns or time_ns, time_ns)
-        staged.last_ns = max(staged.last_ns, time_ns)
-        return str(time_ns // PART), b"%d %b %b\n" % (number, time_text, value.replace(b"\n", BREAK))
+        else:
+            staged.odd_lines += 1
 
-    def _new_prefix(self, prefix: bytes) -> int | None:
-        """The number of a new `series field=`; None where the field is not wanted."""
+    def _new_prefix(self, prefix: bytes) -> int:
+        """The number of a new `series field=`."""
         found = read_prefix(prefix)
         if not self._layout.wants_field(found.measurement, found.field):
-            return None
+            return UNWANTED
         if found.field == "state" and found.measurement not in UNITS and found.measurement not in self._staged.defaults:
             self._staged.defaults.append(found.measurement)
         self._staged.prefixes.append(prefix.decode("utf-8", "surrogateescape"))
@@ -322,55 +348,37 @@ class InfluxDB1Export:
 
     def _put_together(self, part: int, start_ns: int, stop_ns: int) -> Slice:
         """The points of a part: values of one series and time together, later ones in place of earlier ones."""
-        points: dict[tuple[bytes, int], dict[str, Any]] = {}
-        texts: dict[bytes, Any] = {}
+        columns: dict[bytes, dict[str, dict[int, Any]]] = {}
         with (self._folder / f"{part}.part").open("rb") as file:
             for line in file:
-                number, time_text, value = line[:-1].split(b" ", 2)
+                number, times, text = line[:-1].split(b" ", 2)
                 prefix = self._parsed[int(number)]
-                known = texts.get(value)
-                if known is None:
-                    known = texts[value] = read_value(value.replace(BREAK, b"\n"))
-                points.setdefault((prefix.series, int(time_text)), {})[prefix.field] = known
+                value = read_value(text.replace(BREAK, b"\n"))
+                column = columns.setdefault(prefix.series, {}).setdefault(prefix.field, {})
+                if b"," in times:
+                    column.update(dict.fromkeys(map(int, times.split(b",")), value))
+                else:
+                    column[int(times)] = value
         found = Slice(start_ns, stop_ns, [])
-        for (series, time_ns), fields in points.items():
-            if start_ns <= time_ns < stop_ns:
-                self._take(self._by_series[series], time_ns, fields, found)
+        for series, fields in columns.items():
+            self._take(self._by_series[series], fields, found)
         found.readings.sort(key=lambda reading: reading.time_ns)
         return found
 
-    def _take(self, prefix: Prefix, time_ns: int, fields: dict[str, Any], found: Slice) -> None:
+    def _take(self, prefix: Prefix, fields: dict[str, dict[int, Any]], found: Slice) -> None:
+        """The readings of one series, from the values of each of its fields by time."""
         plan = self._plans.get(prefix.series)
         if plan is None:
             plan = self._plans[prefix.series] = self._layout.plan(prefix.measurement, prefix.tags)
+        times = sorted({at for values in fields.values() for at in values if found.start_ns <= at < found.stop_ns})
         if isinstance(plan, str):
-            found.skipped.add(series_text(prefix.measurement, prefix.tags), plan, time_ns)
+            count_skipped(found.skipped, series_text(prefix.measurement, prefix.tags), plan, iter(times))
             return
-        reading = plan.columns(list(fields)).reading(time_ns, list(fields.values()))
-        if reading is None:
-            found.skipped.add(series_text(prefix.measurement, prefix.tags), NO_STATE, time_ns)
-        else:
-            found.readings.append(reading)
-
-
-def _joined(lines: list[bytes]) -> tuple[list[bytes], bytes]:
-    """Lines whose string goes on after a line break put together; and the begin of one that does not end here."""
-    whole: list[bytes] = []
-    pending = b""
-    for line in lines:
-        if pending:
-            line = pending + b"\n" + line
-            pending = b""
-        if b'="' in line and not is_whole(line):
-            pending = line
-        else:
-            whole.append(line)
-    return whole, pending + b"\n" if pending else b""
-
-
-def _skip(reader: IO[bytes], count: int) -> None:
-    while count > 0:
-        block = reader.read(min(count, BLOCK))
-        if not block:
-            return
-        count -= len(block)
+        read = plan.columns(list(fields)).reading
+        getters = [values.get for values in fields.values()]
+        for at in times:
+            reading = read(at, [get(at) for get in getters])
+            if reading is None:
+                found.skipped.add(series_text(prefix.measurement, prefix.tags), NO_STATE, at)
+            else:
+                found.readings.append(reading)

@@ -52,13 +52,3 @@ def read_value(text: bytes) -> Any:
         return int(text[:-1]) if text.endswith(b"i") else float(text)
     except ValueError:
         return None
-
-
-def is_whole(line: bytes) -> bool:
-    """Whether a line with a string value ends after it: `... field="text" 1434055562000000000`."""
-    head, _, time = line.rpartition(b" ")
-    if not head.endswith(b'"') or not time.lstrip(b"-").isdigit():
-        return False
-    text = head[head.find(b'="') + 2 : -1]
-    # An odd number of backslashes before the last quote: it is part of the text.
-    return (len(text) - len(text.rstrip(b"\\"))) % 2 == 0

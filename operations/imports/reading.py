@@ -97,9 +97,12 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class Pace:
-    """How wide the next slice is, so that it holds about `wanted` readings whatever the density."""
+    """How wide the next slice is, so that it holds about `wanted` readings whatever the density.
 
-    width_ns: int = DAY
+    It begins narrow: what a slice that is too wide has read is read again.
+    """
+
+    width_ns: int = 600 * SECOND
     wanted: int = 20_000
     narrowest_ns: int = 60 * SECOND
     widest_ns: int = 64 * DAY
@@ -121,6 +124,6 @@ class Pace:
 
     def saw(self, count: int) -> None:
         if count < self.wanted // 2:
-            self.width_ns = min(self.width_ns * 2, self.widest_ns)
+            self.width_ns = min(self.width_ns * (2 if count > self.wanted // 8 else 4), self.widest_ns)
         elif count > 2 * self.wanted:
             self.width_ns = max(self.width_ns // 2, self.narrowest_ns)
