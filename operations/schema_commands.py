@@ -135,6 +135,8 @@ def migrate(
                 f"{name}: {', '.join(one.steps)}: {one.changed:,} of {one.points:,} points change; "
                 f"{one.changing} of {one.groups} shard groups {done}"
             )
+        for name, windows in report.rebuilt.items():
+            typer.echo(f"{name}: {windows:,} windows computed again" if really else f"{name}: would be computed again")
 
     asyncio.run(go())
 

@@ -62,7 +62,7 @@ def path(start: int, stop: int, migrations: Sequence[Migration]) -> Way:
 
 @dataclass(slots=True)
 class MigrationReport:
-    """What each tier's steps did, or would do; the tiers that were computed again."""
+    """What each tier's steps did, or would do; the windows of the tiers that were computed again (0 in a dry run)."""
 
     start: int
     stop: int
@@ -130,6 +130,7 @@ async def _rebuild(
         return
     now = datetime.now(UTC)
     await require_archived(server, archive, await server.bucket(archive.bucket), days_between(oldest, day_of(now)))
+    report.rebuilt[tier] = 0
     if not report.applied:
         return
     settings = server.settings

@@ -9,7 +9,7 @@ import os
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,6 @@ class ArchivedHome:
     bucket: str
     folder: Path
     org: str
-    tokens: dict[str, str] = field(default_factory=dict)
 
     @property
     def connection(self) -> ConnectionSettings:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from event_schema import HOME_ASSISTANT_EVENTS, Measurement, Tag
+from event_schema import HOME_ASSISTANT_EVENTS, HOURLY_EVENTS, TIERS, Measurement, Tag
 from flux_tasks import downsamples
 from operations.archive import Archive, ArchiveProblem, HomeServer, export
 from operations.archive.manifest import days_between, start_ns
@@ -239,3 +239,48 @@ def test_a_shard_remembers_a_type_and_loses_the_new_one_at_a_restart(
     server.restart()
     with pytest.raises(urllib.error.HTTPError, match="500"):
         home.rows()
+
+
+async def test_a_tier_is_computed_again_when_its_rows_are_archived(
+    home: ArchivedHome, today: date, tmp_path: Path, unique: str
+) -> None:
+    tiers = TIERS.prefixed(f"t{unique}_")
+    for name in (*(tier.bucket for tier in tiers), f"t{unique}_operations"):
+        home.make_bucket(name)
+    raw, hourly = tiers.raw.bucket, tiers.hourly.bucket
+    days = [today - timedelta(days=2), today - timedelta(days=1)]
+    home.write(
+        [
+            f'home_assistant_events,entity_id=sensor.a,domain=sensor state_value="1",normalized_value=1 '
+            f"{start_ns(day) + hour * HOUR}"
+            for day in days
+            for hour in range(24)
+        ],
+        raw,
+    )
+    rebuilding = Migration(version=2, summary="", rebuild=("hourly",))
+    buckets = {"raw": raw, "hourly": hourly}
+
+    def archive(tier: str, version: int, measurement: Measurement) -> Archive:
+        return home.archive(measurement, bucket=buckets[tier], version=version)
+
+    async def to(connected: HomeServer, version: int) -> Any:
+        return await migrate(
+            connected,
+            archive,
+            raw,
+            version,
+            (rebuilding,),
+            specs=downsamples(tiers),
+            spool=tmp_path / "spool.sqlite",
+            really=True,
+        )
+
+    async with home.connected() as connected:
+        await write_version(connected.flux, raw, where=f"t{unique}_operations", version=1)
+        assert (await to(connected, 2)).rebuilt["hourly"] >= 48
+        assert len({row[-2] for row in home.rows(hourly) if row[-4] == "event_count"}) == 48
+        with pytest.raises(ArchiveProblem, match=r"days are not archived as the server has them.*--tier hourly"):
+            await to(connected, 1)
+        await export(connected, archive("hourly", 2, HOURLY_EVENTS), [*days, today])
+        assert (await to(connected, 1)).rebuilt["hourly"] >= 48
