@@ -1,7 +1,7 @@
 """The annotated CSV that `/api/v2/query` answers with, as rows.
 
-influxdb-client has a parser of its own, which makes an object and a second copy of each row; a year of days is read
-several times as fast by this one (docs/queries.md).
+influxdb-client has a parser of its own; it makes an object and a second copy of each row, and cuts times
+to microseconds. This one takes about 0.6 of its time (a year of hours) and can keep the nanoseconds.
 """
 
 from __future__ import annotations

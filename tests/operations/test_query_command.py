@@ -122,6 +122,16 @@ def test_every_kind_answers_in_every_form(query: Query) -> None:
     assert len(drawn) == 8
 
 
+def test_every_command_of_the_page_is_one_that_works(query: Query) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "queries.md").read_text()
+    commands = [line.split()[2:] for line in page.splitlines() if line.startswith("hearthflux query ")]
+    assert {words[0] for words in commands} == set(KINDS)
+    for words in commands:
+        given = [OVEN if word == "sensor.appliances_energy" else word for word in words]
+        answer = query(*[KITCHEN if word == "sensor.outdoor_temperature" else word for word in given])
+        assert answer.code == 0, (words, answer.err)
+
+
 def test_a_home_in_another_zone_than_its_days_is_told(query: Query) -> None:
     assert "HOME_TIME_ZONE" in query("daily", KITCHEN, "7d", HOME_TIME_ZONE="Asia/Kolkata").err
 
