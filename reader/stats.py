@@ -74,8 +74,8 @@ class ReaderStats:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         plain = asdict(self)
-        for name in ("tier_reads", "tier_rows"):
-            plain[name] = dict(plain[name])
+        # asdict would count a Counter's pairs.
+        plain |= {"tier_reads": dict(self.tier_reads), "tier_rows": dict(self.tier_rows)}
         for kind, times in self.response_times.items():
             plain["response_times"][kind]["mean"] = times.mean
         return plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -153,6 +154,8 @@ async def test_queries_are_counted_with_their_time_rows_and_tiers(home: Home, ca
         assert 0 < times.longest == times.seconds < 10
         plain = stats.as_dict()
         assert plain["last"]["tiers"] == stats.last.tiers
+        assert plain["tier_rows"] == dict(stats.tier_rows)
+        assert json.loads(json.dumps(plain)) == plain
         assert plain["response_times"]["daily"]["mean"] == times.mean
         registry = CollectorRegistry()
         registry.register(ReaderCollector(reader))
