@@ -28,7 +28,7 @@ GAUGES = (
 )
 SUMMARIES = (
     ("accept_seconds", "accept_time", "Time of a write call until its events were safe"),
-    ("deliver_seconds", "deliver_time", "Time from taking a batch to its end"),
+    ("deliver_seconds", "deliver_time", "Time from accepting the oldest event of a batch until all of it was resolved"),
 )
 
 

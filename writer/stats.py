@@ -39,7 +39,11 @@ class Timing:
 
 @dataclass(slots=True)
 class Stats:
-    """Events since this writer was opened. What its spool held then counts as accepted: `recovered` of them."""
+    """Events since this writer was opened. What its spool held then counts as accepted: `recovered` of them.
+
+    `accept_time` is of write calls until their events were safe, `deliver_time` of batches from accepting their oldest
+    event until all of them were resolved. `quality` counts by (rule, entity).
+    """
 
     accepted: int = 0
     delivered: int = 0
