@@ -246,7 +246,7 @@ async def single_writes(place: Place, seconds: float, per_second: int = 2000) ->
                 task = asyncio.create_task(one(event))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
-            while tasks:  # to gather thousands of tasks would itself be the longest callback
+            while tasks:  # noqa: ASYNC110 - to gather thousands of tasks would itself be the longest callback
                 await asyncio.sleep(0.005)
         gc.unfreeze()
     cuts = statistics.quantiles(latencies, n=100)

@@ -225,7 +225,9 @@ class BatchWriter:
         backlog = self._store.backlog
         target = backlog.last
         self._senders.hurry(target)
-        while backlog.first_unresolved <= target and (left := end - time.monotonic()) > 0:
+        while (backlog.first_unresolved <= target or self._senders.sends_again) and (
+            left := end - time.monotonic()
+        ) > 0:
             await self._progress.wait(min(left, 0.5))
         stats = self._stats
         return FlushReport(stats.delivered, stats.dead_lettered, stats.dropped, backlog.pending)

@@ -63,6 +63,9 @@ class Delivery:
         self._deliveries = 0
         # sender -> why it waits, and since when (monotonic)
         self.troubles: dict[int, tuple[str, float]] = {}
+        # No answer came, and then one did: the server may have been away, and may have lost what it had confirmed.
+        self.was_away = False
+        self._no_answer = False
         # What a server or a proxy takes in one request, as a 413 has taught; None before the first.
         self.body_limit: int | None = None
 
@@ -86,8 +89,10 @@ class Delivery:
         answer = await self._transport.post(piece.body)
         if answer.outcome is Outcome.DELIVERED:
             self._deliveries += 1
+            self.was_away, self._no_answer = self.was_away or self._no_answer, False
             self._untroubled(sender)
             return
+        self._no_answer = self._no_answer or answer.status == 0
         self._stats.failed_requests += 1
         piece.attempts += 1
         outcome = self._verdict(piece, answer)

@@ -19,6 +19,7 @@ COUNTERS = (
     ("requests", "requests", "Write requests"),
     ("requests_failed", "failed_requests", "Write requests that did not store their batch"),
     ("retries", "retries", "Write requests that were sent again"),
+    ("events_sent_again", "sent_again", "Delivered events that were sent once more after an outage of the server"),
 )
 GAUGES = (
     ("events_pending", "pending", "Accepted events that are not resolved"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 
 from writer.delivery import Delivery
 from writer.settings import WriterSettings
@@ -12,6 +13,11 @@ from writer.spool import Chunk, SpoolError
 from writer.stats import Stats
 from writer.store import DeadLine, Store
 from writer.writer_log import log
+
+CONFIRMED_BYTES = 16 * 1024 * 1024
+CONFIRMED_SECONDS = 600.0
+
+Confirmed = tuple[float, int, bytes]
 
 
 class Senders:
@@ -25,6 +31,11 @@ class Senders:
         self._work = Signal()
         self._taking = asyncio.Lock()
         self._flush_to = 0
+        # (delivered at, events, body): what the server confirmed of late, and what of it is sent again.
+        self._confirmed: deque[Confirmed] = deque()
+        self._confirmed_bytes = 0
+        self._again: deque[Confirmed] = deque()
+        self._sending_again = 0
 
     def wake(self) -> None:
         self._work.send()
@@ -36,13 +47,57 @@ class Senders:
 
     async def run(self, sender: int) -> None:
         while True:
+            if self._again:
+                await self._send_again(sender)
+                continue
             async with self._taking:
                 chunks = await self._next_batch(sender)
+            if not chunks:
+                continue
             body = chunks[0].body if len(chunks) == 1 else b"".join(chunk.body for chunk in chunks)
             dead = await self._resolve(sender, body)
             await self._store.resolved(sender, chunks, dead)
             self._count(chunks, len(dead))
+            if not dead:
+                self._confirm(sum(chunk.lines for chunk in chunks), body)
             self._resolved.send()
+
+    # again ----------------------------------------------------------------------------------------------
+    #
+    # InfluxDB 2.7 can lose what it has answered with 204. Killed while it appends to its write-ahead log, it leaves a
+    # torn entry; at the next start it goes on behind it, and at the start after that it cuts the log off there
+    # (tsdb/engine/tsm1: WAL.Open seeks to the end before CacheLoader.Load truncates). So after every outage the last
+    # minutes are sent once more: the same points again, which changes nothing where they are.
+
+    def _confirm(self, events: int, body: bytes) -> None:
+        now = time.monotonic()
+        if self._delivery.was_away:
+            self._delivery.was_away = False
+            self._again.extend(self._confirmed)
+            self._confirmed.clear()
+            self._confirmed_bytes = 0
+            self._work.send()
+        self._confirmed.append((now, events, body))
+        self._confirmed_bytes += len(body)
+        while self._confirmed_bytes > CONFIRMED_BYTES or now - self._confirmed[0][0] > CONFIRMED_SECONDS:
+            self._confirmed_bytes -= len(self._confirmed.popleft()[2])
+            if not self._confirmed:
+                break
+
+    async def _send_again(self, sender: int) -> None:
+        _, events, body = self._again.popleft()
+        self._sending_again += 1
+        try:
+            await self._resolve(sender, body)
+        finally:
+            self._sending_again -= 1
+        self._stats.sent_again += events
+        self._confirm(events, body)
+        self._resolved.send()
+
+    @property
+    def sends_again(self) -> bool:
+        return bool(self._again) or self._sending_again > 0
 
     async def _resolve(self, sender: int, body: bytes) -> list[DeadLine]:
         while True:
@@ -62,7 +117,7 @@ class Senders:
 
     async def _next_batch(self, sender: int) -> list[Chunk]:
         backlog = self._store.backlog
-        while True:
+        while not self._again:
             if self._seconds_left() <= 0:
                 try:
                     if backlog.unsent and not backlog.anything_loaded:
@@ -75,6 +130,7 @@ class Senders:
                     continue
             left = self._seconds_left()
             await self._work.wait(None if left == float("inf") else max(left, 0.001))
+        return []
 
     def _seconds_left(self) -> float:
         """Until a batch is due: 0 or less when it is."""

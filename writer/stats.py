@@ -16,6 +16,7 @@ BRIEF = (
     "batches",
     "requests",
     "retries",
+    "sent_again",
 )
 
 
@@ -42,7 +43,8 @@ class Stats:
     """Events since this writer was opened. What its spool held then counts as accepted: `recovered` of them.
 
     `accept_time` is of write calls until their events were safe, `deliver_time` of batches from accepting their oldest
-    event until all of them were resolved. `quality` counts by (rule, entity).
+    event until all of them were resolved. `sent_again` are delivered events that were sent once more after an outage of
+    the server. `quality` counts by (rule, entity).
     """
 
     accepted: int = 0
@@ -57,6 +59,7 @@ class Stats:
     requests: int = 0
     retries: int = 0
     failed_requests: int = 0
+    sent_again: int = 0
     oldest_pending_seconds: float = 0.0
     accept_time: Timing = field(default_factory=Timing)
     deliver_time: Timing = field(default_factory=Timing)

@@ -210,6 +210,23 @@ async def test_a_response_that_never_ends_keeps_nothing(
     assert len(home.values()) == 100
 
 
+async def test_what_a_server_confirmed_and_lost_in_a_crash_is_sent_again(home: Home, make_events: MakeEvents) -> None:
+    def decide(_: bytes, number: int) -> web.Response | str | None:
+        # Confirmed and not stored, as InfluxDB 2.7 can do when it is killed twice; then an outage.
+        return web.Response(status=204) if number == 1 else "cut" if number == 2 else None
+
+    async with FaultyProxy(home.server.url, decide) as proxy:
+        async with BatchWriter(home.settings(url=proxy.url, batch_size=50, connections=1)) as writer:
+            await writer.write_many(make_events(50))
+            assert (await writer.flush()).delivered == 50
+            assert len(home.values()) == 0
+            await writer.write_many(make_events(50, first=50))
+            report = await writer.flush()
+            assert (report.delivered, report.pending, writer.stats.sent_again) == (100, 0, 50)
+            check(writer)
+    assert len(home.values()) == 100
+
+
 async def test_ten_thousand_bad_lines_cost_no_request_each(home: Home, make_events: MakeEvents) -> None:
     """Where the server says that it dropped every line, they share its reason."""
     home.post(f'home_assistant_events,entity_id=sensor.other normalized_value="text" {time.time_ns()}')
