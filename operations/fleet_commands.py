@@ -108,6 +108,11 @@ def operate(operation: Operation, file: Path, only: list[str] | None, jobs: int,
             "here.",
             exit_code=130,
         ) from None
+    from operations.stack_commands import record_schema
+
+    for outcome in outcomes:
+        if outcome.outputs:
+            record_schema(outcome.outputs)
     report(operation, outcomes, as_json=as_json, diff=diff)
 
 

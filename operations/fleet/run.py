@@ -35,6 +35,8 @@ class Outcome:
     failed: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
     seconds: float = 0.0
+    # Of an `up` that went through; with the tokens in clear.
+    outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -71,6 +73,7 @@ class _Attempt:
     # Refused before anything was tried: the engine then looks at no further resource.
     refused: set[str] = field(default_factory=set)
     elsewhere: list[str] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict, repr=False)
     _tried: set[str] = field(default_factory=set)
 
     def on_event(self, event: EngineEvent) -> None:
@@ -131,7 +134,8 @@ def _once(operation: Operation, pulumi: Stack, attempt: _Attempt, without: Seque
     if exclude:
         options["exclude"] = exclude
     if operation == "up":
-        pulumi.up(continue_on_error=True, show_secrets=False, **options)
+        made = pulumi.up(continue_on_error=True, show_secrets=False, **options)
+        attempt.outputs = {name: output.value for name, output in made.outputs.items()}
     else:
         pulumi.preview(refresh=operation == "drift", **options)
 
@@ -201,6 +205,7 @@ def run_stack(operation: Operation, stack: FleetStack, commands: Commands, seen:
         failed={} if error else failed,
         error="interrupted" if commands.stopped and error else error,
         seconds=time.monotonic() - started,
+        outputs=attempt.outputs,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -14,10 +15,13 @@ from typing import Any
 
 import pytest
 
+from event_schema import SCHEMA_VERSION
+from influxdb_connection import Connection, ConnectionSettings
 from operations import pulumi_lock
 from operations.fleet.file import WrongFleet, read
 from operations.influxd import LocalInfluxd, ServerError
 from operations.pulumi_runner import PulumiError, Stack
+from operations.schema.record import read_version
 from tests.operations.conftest import Run
 from tools.find import ROOT
 
@@ -48,6 +52,13 @@ def bucket_names(influxd: LocalInfluxd, org: str) -> set[str]:
     return {bucket["name"] for bucket in found}
 
 
+async def recorded_version(influxd: LocalInfluxd, org: str, home: str) -> int | None:
+    """The version of the contract that `up` wrote down for a home."""
+    async with Connection(ConnectionSettings(url=influxd.url, token=influxd.token, org=org)) as connection:
+        found = await read_version(connection, f"{home}_events", where=f"{home}_operations")
+        return found.version if found else None
+
+
 @pytest.mark.timeout(300)
 def test_a_home_that_fails_stops_neither_its_stack_nor_the_others(
     hearthflux: Run, influxd: LocalInfluxd, server: dict[str, str], fleet: Fleet, unique: str
@@ -57,6 +68,7 @@ def test_a_home_that_fails_stops_neither_its_stack_nor_the_others(
     made = hearthflux("fleet", "up", "--file", path, "--json", **server)
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["ok"] is True
+    assert asyncio.run(recorded_version(influxd, north, "anna")) == SCHEMA_VERSION
 
     # Dora's bucket is somebody else's already; carl's would lose data. Emma and fred have nothing to do with that.
     org = influxd.api("GET", f"/api/v2/orgs?org={north}")["orgs"][0]["id"]
