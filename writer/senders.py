@@ -47,11 +47,11 @@ class Senders:
 
     async def run(self, sender: int) -> None:
         while True:
-            if self._again:
-                await self._send_again(sender)
-                continue
             async with self._taking:
                 chunks = await self._next_batch(sender)
+            # In turn with what is new: neither keeps the other waiting, also where outages come often.
+            if self._again:
+                await self._send_again(sender)
             if not chunks:
                 continue
             body = chunks[0].body if len(chunks) == 1 else b"".join(chunk.body for chunk in chunks)
@@ -74,6 +74,9 @@ class Senders:
         if self._delivery.was_away:
             self._delivery.was_away = False
             self._again.extend(self._confirmed)
+            waiting = sum(len(body) for _, _, body in self._again)
+            while waiting > CONFIRMED_BYTES:
+                waiting -= len(self._again.popleft()[2])
             self._confirmed.clear()
             self._confirmed_bytes = 0
             self._work.send()
@@ -117,7 +120,7 @@ class Senders:
 
     async def _next_batch(self, sender: int) -> list[Chunk]:
         backlog = self._store.backlog
-        while not self._again:
+        while True:
             if self._seconds_left() <= 0:
                 try:
                     if backlog.unsent and not backlog.anything_loaded:
@@ -128,9 +131,10 @@ class Senders:
                 except SpoolError:
                     await asyncio.sleep(self._settings.retry_first)
                     continue
+            if self._again:
+                return []
             left = self._seconds_left()
             await self._work.wait(None if left == float("inf") else max(left, 0.001))
-        return []
 
     def _seconds_left(self) -> float:
         """Until a batch is due: 0 or less when it is."""

@@ -18,7 +18,7 @@ KILLS, LONGEST_OUTAGE = 20, 20.0
 
 def outages(dice: random.Random) -> list[float]:
     """Seconds from 0 to 20, most of them short: an outage costs the test its length."""
-    return [LONGEST_OUTAGE * dice.betavariate(0.5, 2.5) for _ in range(KILLS - 2)] + [0.0, LONGEST_OUTAGE]
+    return [LONGEST_OUTAGE * dice.betavariate(0.5, 4.0) for _ in range(KILLS - 2)] + [0.0, LONGEST_OUTAGE]
 
 
 @pytest.mark.timeout(400)
