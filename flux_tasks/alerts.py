@@ -17,6 +17,7 @@ from typing import Any, Literal
 from event_schema import Tiers
 from event_schema.operations_records import (
     DISK_RECORD,
+    HEALTH_RECORD,
     OPERATIONS_BUCKET,
     RECORD_EVERY,
     SPOOL_RECORD,
@@ -27,6 +28,8 @@ from templates.render import render_script
 
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
+# The checks of `hearthflux health` that no other alert stands for.
+HEALTH_CHECKS = ("retention", "summaries", "tokens")
 HOUR = timedelta(hours=1)
 EndpointType = Literal["http", "slack", "pagerduty"]
 
@@ -41,10 +44,11 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSettings:
-    """What is watched. A silence or a delay of None is not watched, as are no `dead_letters`.
+    """What is watched. A silence or a delay of None is not watched, as are no `dead_letters` and no `health_checks`.
 
     `entities`: those that are expected to speak at least every `entity_silence`; empty takes last week's.
-    `disk_warn` and `disk_critical` are percent. `remind_every`: how often what is still critical is said again.
+    `health_checks`: whose findings, recorded by `hearthflux serve`, are told. `disk_warn` and `disk_critical` are
+    percent. `remind_every`: how often what is still critical is said again.
     """
 
     every: timedelta = timedelta(minutes=5)
@@ -56,6 +60,7 @@ class AlertSettings:
     disk_warn: float = 80.0
     disk_critical: float = 90.0
     dead_letters: int | None = 1
+    health_checks: tuple[str, ...] = HEALTH_CHECKS
     remind_every: timedelta = timedelta(hours=24)
     endpoint: Endpoint | None = None
 
@@ -249,6 +254,19 @@ def alert_tasks(
             tasks.append(
                 _task(name, "late", f"watches: {tier.name} summaries that are late", settings, home, spec=spec)
             )
+    if settings.health_checks:
+        tasks.append(
+            _task(
+                prefix + "alert_unhealthy",
+                "unhealthy",
+                f"watches: what 'hearthflux serve' finds about {', '.join(settings.health_checks)}",
+                settings,
+                home,
+                bucket=own,
+                measurement=HEALTH_RECORD.name,
+                look_back=3 * RECORD_EVERY,
+            )
+        )
     name = prefix + "alert_tasks_failed"
     # Only this home's tasks; without a prefix all of the organization's.
     tasks.append(_task(name, "failed", "watches: tasks whose last run failed", settings, home, prefix=prefix))

@@ -14,6 +14,7 @@ from stacks.wrong_setting import WrongSetting
 _LENGTH = re.compile(r"(\d+)\s*(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _ENTITY = re.compile(r"[a-z0-9_]+\.[^\s]+")
+RECORDED_CHECKS = ("tokens", "events", "tasks", "summaries", "spool", "storage", "retention")
 LENGTH_RULE = "a length of time such as 30s, 5m, 24h or 2d"
 
 # What an endpoint of each type has, beside its type: the keys of the configuration -> the provider's properties.
@@ -72,6 +73,14 @@ def count_or_off(value: object, name: str) -> int | None:
     return value
 
 
+def health_checks(value: object, name: str) -> tuple[str, ...]:
+    if value is False:
+        return ()
+    if not isinstance(value, list) or not set(value) <= set(RECORDED_CHECKS):
+        raise WrongSetting(f"{name} is {value!r}: a list of {', '.join(RECORDED_CHECKS)}, or off")
+    return tuple(dict.fromkeys(value))
+
+
 def entities(value: object, name: str) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise WrongSetting(f"{name} is {value!r}: a list of entities such as sensor.kitchen_temperature")
@@ -116,6 +125,7 @@ KEYS: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
     "diskWarn": ("disk_warn", percent),
     "diskCritical": ("disk_critical", percent),
     "deadLetters": ("dead_letters", count_or_off),
+    "healthChecks": ("health_checks", health_checks),
     "remindEvery": ("remind_every", length),
 }
 

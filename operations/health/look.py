@@ -17,7 +17,7 @@ from operations.health import checks
 from operations.health.checks import Finding, HealthReport, TaskState, TokenState
 from operations.spool_view import look as look_into_spool
 from operations.spool_view import spool_path
-from operations.storage.collect import collect_figures, newest_event, oldest_points, shard_groups
+from operations.storage.collect import Inventory, collect_figures, newest_event, take_inventory
 from operations.storage.figures import StorageFigures
 from operations.storage.retention import compliance
 from operations.watched_server import Refused, WatchedServer
@@ -54,6 +54,13 @@ class Look:
     tokens: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     storage: StorageFigures | None = None
+    _inventory: Inventory | None = None
+
+    async def inventory(self) -> Inventory:
+        """Asked for once: with an operator token it is a backup of the server's metadata."""
+        if self._inventory is None:
+            self._inventory = await take_inventory(self.server, self.home)
+        return self._inventory
 
     async def health(self, now: datetime | None = None) -> HealthReport:
         """Every check; one that fails to look is a finding of its own, and where the server does not answer nothing
@@ -163,7 +170,7 @@ class Look:
         settings = self.server.settings
         wrong: dict[str, list[datetime]] = {}
         looked_at: dict[str, int] = {}
-        oldest = (await oldest_points(self.server, home, await self.server.buckets())).get(home.tiers.raw.bucket)
+        oldest = (await self.inventory()).oldest.get(home.tiers.raw.bucket)
         async with SummaryServer(
             url=settings.url, token=settings.current_token(), org=settings.org, ca_file=settings.ca_file
         ) as server:
@@ -185,8 +192,10 @@ class Look:
         return checks.spool(look_into_spool(path), longest_wait=limits.longest_wait, dead_letters=limits.dead_letters)
 
     async def _storage(self) -> Finding:
-        self.storage = await collect_figures(self.server, self.home, limit_bytes=self.limits.limit_bytes)
         limits = self.limits
+        self.storage = await collect_figures(
+            self.server, self.home, limit_bytes=limits.limit_bytes, inventory=await self.inventory()
+        )
         return checks.storage(self.storage, critical_percent=limits.storage_percent, days=limits.storage_days)
 
     async def _archive(self) -> Finding:
@@ -204,10 +213,9 @@ class Look:
             return Finding(check="archive", reasons=(str(error),))
 
     async def _retention(self) -> Finding:
-        buckets = await self.server.buckets()
-        oldest = await oldest_points(self.server, self.home, buckets)
-        groups = await shard_groups(self.server)
-        return checks.retention(compliance(self.home.tiers, buckets, oldest, groups, datetime.now(UTC)))
+        known = await self.inventory()
+        found = compliance(self.home.tiers, known.buckets, known.oldest, known.groups, datetime.now(UTC))
+        return checks.retention(found)
 
 
 def task_state(answer: Mapping[str, Any]) -> TaskState:

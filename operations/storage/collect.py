@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,26 +25,45 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 WEEK_AGO = (timedelta(days=8), timedelta(days=7))
 
 
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What both the storage figures and the retention check start from. `groups` is None where the token may not know
+    them, `oldest` the time of each tier's oldest point by the bucket's name."""
+
+    buckets: Sequence[WatchedBucket]
+    groups: Sequence[ShardGroup] | None
+    oldest: Mapping[str, datetime]
+
+
+async def take_inventory(server: WatchedServer, home: HomeSettings) -> Inventory:
+    """Raises ServerProblem."""
+    buckets = await server.buckets()
+    return Inventory(buckets, await shard_groups(server), await oldest_points(server, home, buckets))
+
+
 async def collect_figures(
-    server: WatchedServer, home: HomeSettings, *, limit_bytes: int | None = None, now: datetime | None = None
+    server: WatchedServer,
+    home: HomeSettings,
+    *,
+    limit_bytes: int | None = None,
+    now: datetime | None = None,
+    inventory: Inventory | None = None,
 ) -> StorageFigures:
     """The storage figures of the buckets that the token may see. Raises ServerProblem."""
     moment = now or datetime.now(UTC)
     metrics = read_metrics(await server.metrics_text())
-    buckets = await server.buckets()
-    groups = await shard_groups(server)
+    known = inventory or await take_inventory(server, home)
     here = urlsplit(server.url).hostname in LOOPBACK
-    oldest = {} if groups is not None else await oldest_points(server, home, buckets)
     return figures(
         metrics,
-        buckets,
-        groups,
+        known.buckets,
+        known.groups,
         home.tiers,
         now=moment,
         folder_exists=folder_check(metrics.shards) if here else None,
         disk=disk_of(metrics) if here else None,
         limit_bytes=limit_bytes,
-        oldest=oldest,
+        oldest=known.oldest,
         week_ago=await recorded_bytes(server, home, moment - WEEK_AGO[0], moment - WEEK_AGO[1]),
     )
 

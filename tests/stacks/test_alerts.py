@@ -18,6 +18,7 @@ from flux_tasks.alerts import AlertSettings, alert_tasks
 from flux_tasks.server import SummaryServer
 from operations.influxd import LocalInfluxd
 from stacks.settings import WrongSetting, load
+from tests.operations.homes import make_home
 from tests.stacks.conftest import Configured
 
 HOUR = 3600
@@ -150,6 +151,20 @@ async def test_a_task_that_fails_is_seen(influxd: LocalInfluxd, home: dict[str, 
     assert (row["_level"], row["_message"]) == ("crit", f"alert_tasks_failed: the last run of {name} ended: failed")
 
 
+async def test_what_the_hourly_look_has_found_is_told(influxd: LocalInfluxd, unique: str) -> None:
+    home = make_home(influxd, f"found-{unique}")
+    (check,) = (task for task in alert_tasks(AlertSettings(), home.settings.tiers) if task.name == "alert_unhealthy")
+    now = int(time.time())
+    async with home.server() as server:
+        home.write(
+            "operations", f"health,check=retention healthy=true {now - 60}\nhealth,check=disk healthy=false {now}"
+        )
+        assert [(row["found"], row["_level"]) for row in await server.rows(check.flux)] == [("retention", "ok")]
+        home.write("operations", f'health,check=retention healthy=false,reason="events still holds a point" {now}')
+        (row,) = await server.rows(check.flux)
+    assert (row["_level"], row["_message"]) == ("crit", "alert_unhealthy: retention: events still holds a point")
+
+
 def test_every_script_is_right_at_preview_in_another_zone_and_with_a_prefix(
     configured: Configured, unique: str
 ) -> None:
@@ -165,6 +180,7 @@ def test_every_script_is_right_at_preview_in_another_zone_and_with_a_prefix(
         "cabin_alert_hourly_late",
         "cabin_alert_daily_late",
         "cabin_alert_tasks_failed",
+        "cabin_alert_unhealthy",
     }
 
 
@@ -186,6 +202,7 @@ def test_nothing_is_watched_unless_asked_for_and_each_home_decides() -> None:
         ({"diskWarn": 95}, "above diskCritical 90"),
         ({"diskCritical": 120}, "a number of percent"),
         ({"deadLetters": "many"}, "how many, or off"),
+        ({"healthChecks": ["disk"]}, "a list of tokens, events, tasks"),
         ({"remindEvery": "1m"}, "shorter than every"),
         ({"endpoint": {"type": "mail"}}, "one of http, slack, pagerduty"),
         ({"endpoint": {"type": "slack", "routingKey": "k"}}, "routingKey is not known"),
