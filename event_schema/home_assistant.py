@@ -211,9 +211,19 @@ SUMMARY_FIELDS = (
     SummaryField(
         name="last_value",
         kind="float",
-        description="the last number reported, if it still holds at the end of the window",
+        description="the last number reported",
         source="normalized_value",
         function="last",
+        roll_up="last",
+    ),
+    SummaryField(
+        name="last_holds",
+        kind="float",
+        minimum=0.0,
+        maximum=1.0,
+        description="1 where last_value still holds at the end of the window, 0 where something else was said after it",
+        source="normalized_value",
+        function="holds",
         roll_up="last",
     ),
     SummaryField(

@@ -82,8 +82,8 @@ class SummaryField(Field):
     """A field of a summary row: what it is computed from, and how rows make the row of a longer span.
 
     `function` of the raw field `source` is its value in a window. `roll_up` says what several rows make:
-    `sum`, `min`, `max` of the rows that have the field; `first` and `last`, the value of the earliest row that has
-    it and that of the latest row (none where that one has none); `ratio`, the first of `parts` by the second, both
+    `sum`, `min`, `max` of the rows that have the field; `first` and `last`, the value of the earliest and the latest
+    row that has it; `ratio`, the first of `parts` by the second, both
     rolled up; `sum_held`, the sum and beside it what the last value adds in windows without a row (see `roll_up`).
     """
 

@@ -16,12 +16,10 @@ Values = Mapping[str, float]
 
 def _combined(rule: str, values: Sequence[float | None]) -> float | None:
     present = [value for value in values if value is not None]
-    if rule == "last":
-        return values[-1] if values else None
     if not present:
         return None
-    if rule == "first":
-        return present[0]
+    if rule in ("first", "last"):
+        return present[0 if rule == "first" else -1]
     return min(present) if rule == "min" else max(present) if rule == "max" else sum(present)
 
 
@@ -36,14 +34,13 @@ def _with_ratios(values: dict[str, float | None]) -> dict[str, float]:
 def merged(rows: Iterable[Values]) -> dict[str, float]:
     """The rows of one entity in one window as one: it has several where the device class changed within it.
 
-    `first_value` and `last_value` are in one of them only, the one that the entity's first or last number is in.
+    The row whose last value holds at the end counts as the last one.
     """
-    several = list(rows)
+    several = sorted(rows, key=lambda row: row.get("last_holds", 0.0))
     values: dict[str, float | None] = {}
     for field in SUMMARY_FIELDS:
         if field.parts is None:
-            rule = "first" if field.roll_up == "last" else field.roll_up
-            values[field.name] = _combined(rule, [row.get(field.name) for row in several])
+            values[field.name] = _combined(field.roll_up, [row.get(field.name) for row in several])
     return _with_ratios(values)
 
 
@@ -54,8 +51,9 @@ def roll_up(
 
     `rows` holds one entity's rows by their windows' starts, one per window (see `merged`). `windows` are the tier's
     windows in order, those that are over; they begin up to HOLD_DAYS days of the home before `since`, so that a value
-    reported before the span is known at its start. In a window without a row the last value held all the time, at
-    most HOLD_DAYS days of `zone` after the day of its own window. Floats are plain sums of the rows' floats.
+    reported before the span is known at its start. In a window without a row the last value held all the time if it
+    held at the end of its own, at most HOLD_DAYS days of `zone` after the day of that. Floats are plain sums of the
+    rows' floats.
     """
     inside: list[Values] = []
     held = {"value_seconds": 0.0, "covered_seconds": 0.0, "on_seconds": 0.0}
@@ -64,7 +62,7 @@ def roll_up(
         row = rows.get(window.start)
         if row is not None:
             value = row.get("last_value")
-            last = None if value is None else (window, value)
+            last = (window, value) if value is not None and row.get("last_holds") == 1 else None
             if window.start >= since:
                 inside.append(row)
         elif last is not None and window.start >= since:

@@ -12,6 +12,7 @@ async with SummaryServer.from_env() as server:
 from flux_tasks.backfill import Report, backfill, repair
 from flux_tasks.server import ServerProblem, SummaryServer
 from flux_tasks.specs import Aggregate, Downsample, FluxTask, downsamples, home_tasks
+from flux_tasks.totals import wrong_windows
 from flux_tasks.windows import Window, windows_between
 from templates.render import TemplateProblem, render
 
@@ -30,4 +31,5 @@ __all__ = [
     "render",
     "repair",
     "windows_between",
+    "wrong_windows",
 ]

@@ -7,15 +7,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from event_schema import SUMMARY_TAGS, TIERS, Tier, Tiers
+from event_schema import (
+    HOLD_DAYS,
+    METER_DEVICE_CLASSES,
+    METER_RESET_SHARE,
+    NUMBER_DOMAINS,
+    SUMMARY_FIELDS,
+    SUMMARY_TAGS,
+    TIERS,
+    Tier,
+    Tiers,
+)
+from event_schema.calendar import has_whole_hours
 from templates.render import render, render_script
-from templates.source_map import Script
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-TASK_TEMPLATE = "downsample/task.flux.j2"
 # Time for the writer's spool to deliver what happened just before the window's end.
 OFFSETS = {"hourly": timedelta(minutes=5), "daily": timedelta(minutes=15)}
+# How far back the reconciling tasks look for late events and missed runs.
+LATE_HORIZON = timedelta(hours=48)
+LONGEST_HORIZON = timedelta(days=30)
+# A window may look back that long from its start: its raw events have to be there to compute it again.
+LOOK_BACK = timedelta(days=HOLD_DAYS + 1)
+RECONCILE_OFFSETS = {"hourly": timedelta(minutes=25), "daily": timedelta(minutes=40)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +52,20 @@ class Aggregate:
             raise ValueError(f"{self.target}: function {self.function!r} is not one of mean, min, max, sum, count")
 
 
-AGGREGATES = (
-    Aggregate(target="avg_value", source="normalized_value", function="mean"),
-    Aggregate(target="min_value", source="normalized_value", function="min"),
-    Aggregate(target="max_value", source="normalized_value", function="max"),
-    Aggregate(target="sum_value", source="normalized_value", function="sum"),
-    Aggregate(target="value_count", source="normalized_value", function="count"),
-    Aggregate(target="event_count", source="state_value", function="count"),
-    Aggregate(target="total_energy", source="energy_consumption", function="sum"),
+AGGREGATES = tuple(
+    Aggregate(target=field.name, source=field.source, function=field.function)
+    for field in SUMMARY_FIELDS
+    if field.function in ("mean", "min", "max", "sum", "count")
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downsample:
-    """Windows of one tier, computed from raw events. `time_zone` decides where a day begins; hours are UTC's."""
+    """Windows of one tier. `home_zone` decides where a day begins; hours are UTC's.
+
+    Days are made of the rows of `hours`, another spec, where `from_hours` (days begin at whole hours of UTC), else of
+    the raw events, as hours are. `horizon`: how far back late events are looked for.
+    """
 
     name: str
     tier: str
@@ -60,7 +75,9 @@ class Downsample:
     target_measurement: str
     every: timedelta
     offset: timedelta
-    time_zone: str = "UTC"
+    home_zone: str = "UTC"
+    horizon: timedelta = LATE_HORIZON
+    hours: Downsample | None = None
     tags: tuple[str, ...] = tuple(tag.name for tag in SUMMARY_TAGS)
     aggregates: tuple[Aggregate, ...] = AGGREGATES
 
@@ -69,12 +86,29 @@ class Downsample:
             raise ValueError(f"{self.name}: windows of {self.every}; an hour or a day")
         if not timedelta(0) <= self.offset < self.every:
             raise ValueError(f"{self.name}: offset {self.offset} has to be shorter than its cadence {self.every}")
-        if self.every == HOUR and self.time_zone != "UTC":
-            raise ValueError(f"{self.name}: hourly windows are UTC's, not those of {self.time_zone}")
-        ZoneInfo(self.time_zone)
+        if not HOUR <= self.horizon <= LONGEST_HORIZON or self.horizon % HOUR:
+            raise ValueError(f"{self.name}: a horizon of {self.horizon}; whole hours, from 1 to 720")
+        ZoneInfo(self.home_zone)
         for mean, total, count in self.means:
             if not total or not count:
                 raise ValueError(f"{self.name}: {mean} is a mean, which needs a sum and a count of the same source")
+
+    @property
+    def hourly(self) -> bool:
+        return self.every == HOUR
+
+    @property
+    def time_zone(self) -> str:
+        """The zone of the windows."""
+        return "UTC" if self.hourly else self.home_zone
+
+    @property
+    def from_hours(self) -> bool:
+        """Whether the scheduled task can make days of hours: this year's and the next one's begin at whole hours."""
+        if self.hours is None:
+            return False
+        now = datetime.now(UTC)
+        return has_whole_hours(now - 366 * DAY, now + 732 * DAY, ZoneInfo(self.home_zone))
 
     @property
     def means(self) -> list[tuple[str, str, str]]:
@@ -98,7 +132,7 @@ class Downsample:
     @property
     def shares_reads(self) -> bool:
         """Whether one read serves all aggregates of a field: quicker for an hour, slower for a day (measured)."""
-        return self.every == HOUR
+        return self.hourly
 
     @property
     def totals(self) -> tuple[Aggregate, ...]:
@@ -123,17 +157,81 @@ class Downsample:
         latest = max(ends) if max(ends) - min(ends) < 720 else max(end for end in ends if end < 720)
         return f"{latest % 60} {latest // 60} * * *"
 
+    # What the templates need to know of the declaration.
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The fields over time by the function that computes them."""
+        known = {one.target for one in self.aggregates}
+        return {field.function: field.name for field in SUMMARY_FIELDS if field.name not in known}
+
+    @property
+    def hold_hours(self) -> int:
+        """From a day's start back to noon of the day HOLD_DAYS before it."""
+        return HOLD_DAYS * 24 - 12
+
+    @property
+    def horizon_days(self) -> int:
+        """Days of the home that are looked through, today not counted."""
+        return -(-self.horizon // DAY)
+
+    @property
+    def reconcile_every(self) -> timedelta:
+        """Days of raw events are read whole each time, so less often."""
+        return HOUR if self.hourly or self.from_hours else 6 * HOUR
+
+    @property
+    def number_domains(self) -> tuple[str, ...]:
+        return NUMBER_DOMAINS
+
+    @property
+    def meter_classes(self) -> tuple[str, ...]:
+        return METER_DEVICE_CLASSES
+
+    @property
+    def reset_share(self) -> float:
+        return METER_RESET_SHARE
+
+    # Scripts.
+
     def task_flux(self) -> str:
         """The script of the scheduled task: one window, the last whole one."""
-        return self.task_script().text
+        return self.tasks()[0].flux
 
-    def task_script(self) -> Script:
-        """The same with the place in the templates that each line comes from."""
-        return render_script(TASK_TEMPLATE, spec=self)
+    def tasks(self) -> list[FluxTask]:
+        """The scheduled tasks of this tier."""
+        what = f"{self.tier} summary of {self.source_bucket} into {self.target_bucket}"
+        late = f"{self.tier} summary of the last {self.horizon // HOUR} hours: late events and missed runs"
+        table = (
+            ("", "task", what, not self.from_hours),
+            ("", "daily", what, self.from_hours),
+            ("_weighted", "weighted", f"{what}: the value over time", not self.from_hours),
+            ("reconcile", f"reconcile_{self.tier}", late, True),
+        )
+        found = []
+        for part, template, description, wanted in table:
+            if wanted:
+                name = self.name.replace("downsample", part) if part == "reconcile" else self.name + part
+                source = f"downsample/{template}.flux.j2"
+                script = render_script(source, spec=self, name=name)
+                found.append(
+                    FluxTask(
+                        name=name,
+                        flux=script.text,
+                        description=description,
+                        source=f"templates/{source}",
+                        source_map=script.source_map,
+                    )
+                )
+        return found
 
     def backfill_flux(self, start: datetime, stop: datetime, *, window: bool) -> str:
-        """The script for an explicit range: cut into windows of `every`, or as one window."""
+        """The aggregates of an explicit range from raw events: cut into windows of `every`, or as one window."""
         return render("downsample/backfill.flux.j2", spec=self, start=start, stop=stop, window=window)
+
+    @property
+    def reconcile_offset(self) -> timedelta:
+        return RECONCILE_OFFSETS[self.tier]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,15 +241,17 @@ class FluxTask:
     name: str
     flux: str
     description: str
-    source: str = f"templates/{TASK_TEMPLATE}"
+    source: str = "templates/downsample/task.flux.j2"
     source_map: tuple[str, ...] = ()
 
 
-def _downsample(raw: Tier, tier: Tier, time_zone: str, prefix: str, offset: timedelta) -> Downsample:
+def _downsample(
+    raw: Tier, tier: Tier, time_zone: str, name: str, offset: timedelta, horizon: timedelta, hours: Downsample | None
+) -> Downsample:
     if tier.every is None:
         raise ValueError(f"tier {tier.name} has no windows")
     return Downsample(
-        name=f"{prefix}downsample_{tier.name}",
+        name=name,
         tier=tier.name,
         source_bucket=raw.bucket,
         source_measurement=raw.measurement,
@@ -159,31 +259,38 @@ def _downsample(raw: Tier, tier: Tier, time_zone: str, prefix: str, offset: time
         target_measurement=tier.measurement,
         every=tier.every,
         offset=offset,
-        time_zone=time_zone if tier.every >= DAY else "UTC",
+        home_zone=time_zone,
+        horizon=horizon if raw.retention is None else max(HOUR, min(horizon, raw.retention - LOOK_BACK)),
+        hours=hours,
     )
 
 
 def downsamples(
-    tiers: Tiers = TIERS, time_zone: str = "UTC", *, prefix: str = "", offsets: Mapping[str, timedelta] = OFFSETS
+    tiers: Tiers = TIERS,
+    time_zone: str = "UTC",
+    *,
+    prefix: str = "",
+    offsets: Mapping[str, timedelta] = OFFSETS,
+    horizon: timedelta = LATE_HORIZON,
 ) -> tuple[Downsample, Downsample]:
-    """The hourly and the daily summary, both from raw events; `prefix` stands before the tasks' names."""
-    return (
-        _downsample(tiers.raw, tiers.hourly, time_zone, prefix, offsets["hourly"]),
-        _downsample(tiers.raw, tiers.daily, time_zone, prefix, offsets["daily"]),
-    )
+    """The hourly and the daily summary of a home; `prefix` stands before the tasks' names."""
+    hours: Downsample | None = None
+    found = []
+    for tier in (tiers.hourly, tiers.daily):
+        name = f"{prefix}downsample_{tier.name}"
+        hours = _downsample(tiers.raw, tier, time_zone, name, offsets[tier.name], horizon, hours)
+        found.append(hours)
+    return found[0], found[1]
 
 
 def home_tasks(
-    tiers: Tiers = TIERS, time_zone: str = "UTC", *, prefix: str = "", offsets: Mapping[str, timedelta] = OFFSETS
+    tiers: Tiers = TIERS,
+    time_zone: str = "UTC",
+    *,
+    prefix: str = "",
+    offsets: Mapping[str, timedelta] = OFFSETS,
+    horizon: timedelta = LATE_HORIZON,
 ) -> Sequence[FluxTask]:
     """The tasks of a home, ready to be declared."""
-    return [
-        FluxTask(
-            name=spec.name,
-            flux=script.text,
-            source_map=script.source_map,
-            description=f"{spec.tier} summary of {spec.source_bucket} into {spec.target_bucket}",
-        )
-        for spec in downsamples(tiers, time_zone, prefix=prefix, offsets=offsets)
-        for script in (spec.task_script(),)
-    ]
+    specs = downsamples(tiers, time_zone, prefix=prefix, offsets=offsets, horizon=horizon)
+    return [task for spec in specs for task in spec.tasks()]

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from flux_tasks.specs import HOUR, Downsample
+from event_schema.calendar import Span, hours_between, periods_between
+from flux_tasks.specs import Downsample
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Window:
-    """One window, start included, stop excluded, both aware."""
-
-    start: datetime
-    stop: datetime
+Window = Span
 
 
 def windows_between(spec: Downsample, start: datetime, stop: datetime) -> Iterator[Window]:
     """Every window of the spec that shares time with [start, stop); a day has 23 to 25 hours in its zone."""
-    if start.tzinfo is None or stop.tzinfo is None:
-        raise ValueError("a span's bounds need a time zone")
-    if spec.every == HOUR:
-        begin = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        while begin < stop:
-            yield Window(begin, begin + HOUR)
-            begin += HOUR
-        return
-    zone = ZoneInfo(spec.time_zone)
-    day = start.astimezone(zone).date()
-    while (begin := datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)) < stop:
-        day += timedelta(days=1)
-        yield Window(begin, datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC))
+    if spec.hourly:
+        return hours_between(start, stop)
+    return periods_between(start, stop, "day", ZoneInfo(spec.home_zone))
 
 
 def due(
@@ -54,15 +38,3 @@ def due(
         else:
             kept.append(window)
     return kept, expired
-
-
-def runs(windows: list[Window], longest: int) -> Iterator[list[Window]]:
-    """Neighbouring windows together, at most `longest` of them."""
-    run: list[Window] = []
-    for window in windows:
-        if run and (run[-1].stop != window.start or len(run) == longest):
-            yield run
-            run = []
-        run.append(window)
-    if run:
-        yield run

@@ -93,7 +93,7 @@ class Tasks:
 def _tasks(home: HomeSettings) -> Tasks:
     tiers, zone, prefix, offsets = home.tiers, home.time_zone, home.prefix, home.offsets
     return Tasks(
-        home_tasks(tiers, zone, prefix=prefix, offsets=offsets),
+        home_tasks(tiers, zone, prefix=prefix, offsets=offsets, horizon=home.horizon),
         ()
         if home.alerts is None
         else alert_tasks(home.alerts, tiers, zone, home=home.name, prefix=prefix, offsets=offsets),

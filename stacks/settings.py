@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from event_schema import TIERS, Tier, Tiers
 from event_schema.operations_records import OPERATIONS_BUCKET
 from flux_tasks.alerts import AlertSettings
-from flux_tasks.specs import OFFSETS
+from flux_tasks.specs import LATE_HORIZON, LONGEST_HORIZON, OFFSETS
 from stacks.alert_settings import alert_settings
 from stacks.wrong_setting import WrongSetting as WrongSetting
 
@@ -37,8 +37,8 @@ TIER_TABLES: Mapping[str, Sequence[str]] = {
     "offsetMinutes": tuple(OFFSETS),
 }
 # What the stack decides for all of its homes, and what a home may decide for itself.
-HOME_KEYS = ("name", "prefix", "organization", "timeZone", *TIER_TABLES, "allowDataLoss", "alerts")
-STACK_KEYS = ("organization", "timeZone", *TIER_TABLES, "allowDataLoss", "protect", "alerts", "homes")
+HOME_KEYS = ("name", "prefix", "organization", "timeZone", *TIER_TABLES, "lateHours", "allowDataLoss", "alerts")
+STACK_KEYS = ("organization", "timeZone", *TIER_TABLES, "lateHours", "allowDataLoss", "protect", "alerts", "homes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,7 @@ class HomeSettings:
     organization: str
     tiers: Tiers
     offsets: Mapping[str, timedelta]
+    horizon: timedelta
     time_zone: str
     allow_data_loss: frozenset[str]
     protect: bool
@@ -192,6 +193,15 @@ def _offset(tier: str, home: _Layer, stack: _Layer) -> timedelta:
     return offset
 
 
+def _horizon(found: _Found | None) -> timedelta:
+    if found is None:
+        return LATE_HORIZON
+    hours = whole_number(found.value, found.called, "whole hours")
+    if not 1 <= hours <= LONGEST_HORIZON // timedelta(hours=1):
+        raise WrongSetting(f"{found.called} is {found.value}: from 1 to {LONGEST_HORIZON // timedelta(hours=1)} hours")
+    return timedelta(hours=hours)
+
+
 def _allowed(layer: _Layer, buckets: Sequence[str]) -> frozenset[str]:
     allowed = layer.values.get("allowDataLoss") or []
     if not isinstance(allowed, list) or not set(map(str, allowed)) <= set(buckets):
@@ -218,6 +228,7 @@ def _home(name: str, prefix: str, home: _Layer, stack: _Layer, environment: Mapp
         organization=organization.value if organization else DEFAULT_ORGANIZATION,
         tiers=Tiers(_tier(tier, prefix, home, stack, environment) for tier in TIERS),
         offsets={tier: _offset(tier, home, stack) for tier in OFFSETS},
+        horizon=_horizon(home.text("lateHours") or stack.text("lateHours")),
         time_zone=time_zone(zone.value, zone.called),
         allow_data_loss=frozenset(),
         protect=bool(stack.values.get("protect")),

@@ -72,5 +72,8 @@ def test_tasks_are_declared_active_with_the_right_cadence(home: dict[str, Any], 
     tasks = influxd.api("GET", f"/api/v2/tasks?orgID={home['org_id']}")["tasks"]
     assert {(task["name"], task["every"], task["offset"], task["status"]) for task in tasks} == {
         ("downsample_hourly", "1h", "5m", "active"),
+        ("downsample_hourly_weighted", "1h", "5m", "active"),
         ("downsample_daily", "1d", "15m", "active"),
+        ("reconcile_hourly", "1h", "25m", "active"),
+        ("reconcile_daily", "1h", "40m", "active"),
     }

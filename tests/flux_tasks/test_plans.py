@@ -3,52 +3,78 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from flux_tasks import SummaryServer, downsamples
+from event_schema import Event
+from operations.influxd import LocalInfluxd
+from tests.flux_tasks.lab import Lab
+from tests.reference import ns
 
-PROFILED = 'import "profiler"\noption profiler.enabledProfilers = ["operator"]\n'
+PROFILED = ['import "profiler"', 'option profiler.enabledProfilers = ["operator"]']
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def lab(influxd: LocalInfluxd) -> Iterator[Lab]:
+    made = Lab(influxd, "plans", "Europe/Amsterdam")
+    made.write([Event(time_ns=ns(START), entity_id="sensor.a", state_value="1", normalized_value=1.0)])
+    yield made
+    made.close()
+
+
 @pytest.mark.parametrize(
-    ("tier", "reads"),
+    ("task", "reads"),
     [
-        # An hour: the four aggregates of the value share one plain read, the other two fields are aggregated inside.
-        (0, {"ReadGroupAggregate": 2, "ReadGroup": 1}),
-        # A day: every read is an aggregate of the storage engine, the mean's sum and count too.
-        (1, {"ReadGroupAggregate": 6}),
+        # Each read is there twice: of series with and without a device class.
+        # The aggregates of the value share one plain read, the other two fields are aggregated inside.
+        ("downsample_hourly", {"ReadGroupAggregate": 4, "ReadGroup": 2}),
+        # Texts and numbers of the hour row by row, those before it as the last of each class or series.
+        ("downsample_hourly_weighted", {"ReadGroup": 4, "ReadGroupAggregate": 2, "ReadWindowAggregate": 2}),
+        # All that adds up inside; row by row only what held at the end of each hour, of which there are few.
+        ("downsample_daily", {"ReadGroupAggregate": 28, "ReadGroup": 4}),
     ],
-    ids=["hourly", "daily"],
 )
-async def test_one_window_reads_as_designed(home: dict[str, Any], tier: int, reads: dict[str, int]) -> None:
-    spec = downsamples()[tier]
-    script = PROFILED + spec.backfill_flux(START, START + spec.every, window=False)
-    async with SummaryServer(url=home["url"], token=home["operations_token"], org=home["org"]) as server:
-        rows = await server.rows(script)
-    labels = [row["Label"] for row in rows if row.get("_measurement") == "profiler/operator"]
+def test_a_single_window_reads_as_designed(lab: Lab, task: str, reads: dict[str, int]) -> None:
+    (flux,) = (one.flux for spec in (lab.hourly, lab.daily) for one in spec.tasks() if one.name == task)
+    assert plan(lab, flux) == reads
+
+
+def test_a_day_of_raw_events_is_aggregated_inside(lab: Lab) -> None:
+    script = lab.daily.backfill_flux(START, START + timedelta(days=1), window=False)
+    assert plan(lab, script) == {"ReadGroupAggregate": 12}
+
+
+def plan(lab: Lab, flux: str) -> Counter[str]:
+    lines = flux.splitlines()
+    imports = [line for line in lines if line.startswith("import")]
+    rest = [line for line in lines if not line.startswith("import")]
+    rows = lab.run("\n".join([*imports, *PROFILED, *rest]), START + timedelta(hours=26))
+    labels = [str(row["Label"]) for row in rows if row.get("_measurement") == "profiler/operator"]
     # A label is the operator's name and the number of its plan node.
-    found = Counter(label.rstrip("0123456789") for label in labels if label.startswith("Read"))
-    assert found == reads, labels
+    return Counter(label.rstrip("0123456789") for label in labels if label.startswith("Read"))
 
 
-async def test_a_scheduled_daily_run_covers_a_day_of_25_hours(home: dict[str, Any]) -> None:
-    """The bounds in the task, computed by the server itself, are those of the home's day."""
-    spec = downsamples(time_zone="Europe/Amsterdam")[1]
-    head, _, _ = spec.task_flux().partition("rows = ")
-    for now, start, stop in (
+@pytest.mark.parametrize(
+    ("now", "start", "stop"),
+    [
         ("2026-10-25T23:00:00Z", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"),
         ("2026-03-29T23:00:00Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"),
         ("2026-06-02T23:00:00Z", "2026-06-01T22:00:00Z", "2026-06-02T22:00:00Z"),
-    ):
-        script = head.replace('import "date"', 'import "date"\nimport "array"').replace(
-            "// The last", f"option now = () => {now}\n// The last"
-        )
-        script += "array.from(rows: [{begin: start, end: stop}])\n"
-        async with SummaryServer(url=home["url"], token=home["operations_token"], org=home["org"]) as server:
-            (row,) = await server.rows(script)
-        assert (row["begin"], row["end"]) == (datetime.fromisoformat(start), datetime.fromisoformat(stop)), now
-        assert (row["end"] - row["begin"]) % timedelta(hours=1) == timedelta(0)
+    ],
+)
+def test_a_scheduled_daily_run_covers_a_day_of_23_and_25_hours(lab: Lab, now: str, start: str, stop: str) -> None:
+    """The bounds in the task, computed by the server itself, are those of the home's day; so is the look-back."""
+    wanted = ("import", "home = ", "day_of = ", "day_before = ", "held_since = ", "stop = ", "start = ")
+    lines = [line for line in lab.daily.task_flux().splitlines() if line.startswith(wanted)]
+    script = "\n".join(
+        ['import "array"', *lines, "array.from(rows: [{begin: start, end: stop, since: held_since(day: start)}])"]
+    )
+    (row,) = lab.run(script, datetime.fromisoformat(now))
+    begin = datetime.fromisoformat(start)
+    assert (row["begin"], row["end"]) == (begin, datetime.fromisoformat(stop))
+    # A week before, by the clock of the home.
+    zone = lab.zone
+    assert row["since"] == (begin.astimezone(zone) - timedelta(days=7)).astimezone(UTC)

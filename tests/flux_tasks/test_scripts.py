@@ -19,7 +19,7 @@ from templates.render import flux_duration, flux_string, flux_time
 GOLDEN = Path(__file__).parent / "golden"
 
 
-@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
 def test_task_scripts_are_as_reviewed(zone: str) -> None:
     for task in home_tasks(TIERS, zone):
         golden = GOLDEN / f"{task.name}.{zone.replace('/', '-')}.flux"
@@ -78,7 +78,7 @@ def test_an_unknown_variable_names_template_and_line() -> None:
 
 
 def test_a_missing_variable_of_a_real_template_names_its_line() -> None:
-    with pytest.raises(TemplateProblem, match=r"templates/downsample/task\.flux\.j2, line \d+: 'spec' is undefined"):
+    with pytest.raises(TemplateProblem, match=r"templates/macros/summary\.flux\.j2, line \d+: 'spec' is undefined"):
         render("downsample/task.flux.j2")
 
 

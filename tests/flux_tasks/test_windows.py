@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from flux_tasks import Window, downsamples, windows_between
-from flux_tasks.windows import due, runs
+from flux_tasks.windows import due
 
 HOURLY, DAILY = downsamples(time_zone="Europe/Amsterdam")
 
@@ -41,9 +41,3 @@ def test_running_and_expired_windows_are_not_due() -> None:
     assert kept[0].start == at("2026-01-02T11:00")
     assert kept[-1].stop == at("2026-01-03T10:00")
     assert expired == 24 + 11
-
-
-def test_runs_hold_neighbours_only() -> None:
-    a, b, c = (Window(at(f"2026-01-01T0{n}:00"), at(f"2026-01-01T0{n + 1}:00")) for n in (1, 2, 4))
-    assert list(runs([a, b, c], 10)) == [[a, b], [c]]
-    assert list(runs([a, b], 1)) == [[a], [b]]

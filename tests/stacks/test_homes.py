@@ -111,7 +111,8 @@ def test_each_home_has_its_own_buckets_tasks_and_tokens(
     assert found["carol"]["buckets"]["raw"] == "events"
     tasks = influxd.api("GET", f"/api/v2/tasks?orgID={found['bob']['org_id']}")["tasks"]
     by_name = {task["name"]: task["flux"] for task in tasks}
-    assert 'bucket: "bob_events"' in by_name["bob_downsample_daily"]
+    assert 'bucket: "bob_events"' in by_name["bob_downsample_hourly"]
+    assert 'bucket: "bob_events_hourly"' in by_name["bob_downsample_daily"]
     assert "Europe/Berlin" in by_name["bob_downsample_daily"]
     assert "Europe/Amsterdam" in by_name["alice_downsample_daily"]
 

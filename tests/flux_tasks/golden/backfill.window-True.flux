@@ -1,35 +1,108 @@
-start = 2026-03-01T00:00:00Z
-stop = 2026-03-02T00:00:00Z
-
-rows = (field) =>
+classed = (field, start, stop) =>
     from(bucket: "events")
         |> range(start: start, stop: stop)
-        |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field)
-        |> group(columns: ["entity_id", "domain", "device_class"])
+        |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field and exists r.entity_id and exists r.domain and exists r.device_class)
+classless = (field, start, stop) =>
+    from(bucket: "events")
+        |> range(start: start, stop: stop)
+        |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field and exists r.entity_id and exists r.domain and not exists r.device_class)
 
-store = (field, time, tables=<-) =>
+rows_of = (tables=<-) => tables |> keep(columns: ["_field", "_value"]) |> group(columns: ["_field"]) |> count()
+write = (tables=<-) => {
+    // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same tags
+    // would be another series beside the first. Columns that are made anew stand in the order they are made in.
+    sorted =
+        tables
+            |> duplicate(column: "device_class", as: "tag_device_class")
+            |> duplicate(column: "domain", as: "tag_domain")
+            |> duplicate(column: "entity_id", as: "tag_entity_id")
+            |> drop(columns: ["device_class", "domain", "entity_id"])
+            |> rename(columns: {tag_device_class: "device_class", tag_domain: "domain", tag_entity_id: "entity_id"})
+    with_class = sorted |> filter(fn: (r) => r.device_class != "-") |> to(bucket: "events_hourly", tagColumns: ["entity_id", "domain", "device_class"])
+    without =
+        sorted
+            |> filter(fn: (r) => r.device_class == "-")
+            |> drop(columns: ["device_class"])
+            |> to(bucket: "events_hourly", tagColumns: ["entity_id", "domain"])
+
+    return union(tables: [with_class |> rows_of(), without |> rows_of()])
+}
+
+// One table: with one per series and window `to` takes several times as long.
+put = (field, tables=<-) =>
     tables
+        |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
         |> group()
+        |> rename(columns: {_start: "_time"})
         |> set(key: "_measurement", value: "hourly_events")
         |> set(key: "_field", value: field)
-        |> to(
-            bucket: "events_hourly",
-            timeColumn: time,
-            tagColumns: ["entity_id", "domain", "device_class"],
-        )
+        |> write()
 
-read1 = rows(field: "normalized_value") |> window(every: 1h)
-min_value = read1 |> min()
-min_value |> store(field: "min_value", time: "_start") |> count() |> yield(name: "min_value")
-max_value = read1 |> max()
-max_value |> store(field: "max_value", time: "_start") |> count() |> yield(name: "max_value")
-sum_value = rows(field: "normalized_value") |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start")
-sum_value |> store(field: "sum_value", time: "_time") |> count() |> yield(name: "sum_value")
-value_count = rows(field: "normalized_value") |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start")
-value_count |> store(field: "value_count", time: "_time") |> count() |> yield(name: "value_count")
-event_count = rows(field: "state_value") |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start")
-event_count |> store(field: "event_count", time: "_time") |> count() |> yield(name: "event_count")
-total_energy = rows(field: "energy_consumption") |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start")
-total_energy |> store(field: "total_energy", time: "_time") |> count() |> yield(name: "total_energy")
-rows(field: "normalized_value") |> aggregateWindow(every: 1h, fn: mean, createEmpty: false, timeSrc: "_start")
-    |> store(field: "avg_value", time: "_time") |> count() |> yield(name: "avg_value")
+aggregates = (start, stop) => {
+    read1 = classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> window(every: 1h)
+    read1_classless = classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> window(every: 1h)
+    avg_value =
+        union(
+            tables: [
+                classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> aggregateWindow(every: 1h, fn: mean, createEmpty: false, timeSrc: "_start"),
+                classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> aggregateWindow(every: 1h, fn: mean, createEmpty: false, timeSrc: "_start") |> set(key: "device_class", value: "-"),
+            ],
+        )
+                |> drop(columns: ["_start"])
+                |> rename(columns: {_time: "_start"})
+    min_value =
+        union(tables: [read1 |> min(), read1_classless |> min() |> set(key: "device_class", value: "-")])
+    max_value =
+        union(tables: [read1 |> max(), read1_classless |> max() |> set(key: "device_class", value: "-")])
+    sum_value =
+        union(
+            tables: [
+                classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start"),
+                classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start") |> set(key: "device_class", value: "-"),
+            ],
+        )
+                |> drop(columns: ["_start"])
+                |> rename(columns: {_time: "_start"})
+    value_count =
+        union(
+            tables: [
+                classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start"),
+                classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start") |> set(key: "device_class", value: "-"),
+            ],
+        )
+                |> drop(columns: ["_start"])
+                |> rename(columns: {_time: "_start"})
+    event_count =
+        union(
+            tables: [
+                classed(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start"),
+                classless(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start") |> set(key: "device_class", value: "-"),
+            ],
+        )
+                |> drop(columns: ["_start"])
+                |> rename(columns: {_time: "_start"})
+    total_energy =
+        union(
+            tables: [
+                classed(field: "energy_consumption", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start"),
+                classless(field: "energy_consumption", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start") |> set(key: "device_class", value: "-"),
+            ],
+        )
+                |> drop(columns: ["_start"])
+                |> rename(columns: {_time: "_start"})
+
+    return
+        union(
+            tables: [
+                avg_value |> put(field: "avg_value"),
+                min_value |> put(field: "min_value"),
+                max_value |> put(field: "max_value"),
+                event_count |> put(field: "event_count"),
+                sum_value |> put(field: "sum_value"),
+                value_count |> put(field: "value_count"),
+                total_energy |> put(field: "total_energy"),
+            ],
+        )
+}
+
+aggregates(start: 2026-03-01T00:00:00Z, stop: 2026-03-02T00:00:00Z)

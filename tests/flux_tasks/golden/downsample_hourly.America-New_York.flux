@@ -1,4 +1,5 @@
 import "date"
+import "timezone"
 
 option task = {
     name: "downsample_hourly",
@@ -6,43 +7,90 @@ option task = {
     offset: 5m,
 }
 
+classed = (field, start, stop) =>
+    from(bucket: "events")
+        |> range(start: start, stop: stop)
+        |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field and exists r.entity_id and exists r.domain and exists r.device_class)
+classless = (field, start, stop) =>
+    from(bucket: "events")
+        |> range(start: start, stop: stop)
+        |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field and exists r.entity_id and exists r.domain and not exists r.device_class)
+
+rows_of = (tables=<-) => tables |> keep(columns: ["_field", "_value"]) |> group(columns: ["_field"]) |> count()
+write = (tables=<-) => {
+    // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same tags
+    // would be another series beside the first. Columns that are made anew stand in the order they are made in.
+    sorted =
+        tables
+            |> duplicate(column: "device_class", as: "tag_device_class")
+            |> duplicate(column: "domain", as: "tag_domain")
+            |> duplicate(column: "entity_id", as: "tag_entity_id")
+            |> drop(columns: ["device_class", "domain", "entity_id"])
+            |> rename(columns: {tag_device_class: "device_class", tag_domain: "domain", tag_entity_id: "entity_id"})
+    with_class = sorted |> filter(fn: (r) => r.device_class != "-") |> to(bucket: "events_hourly", tagColumns: ["entity_id", "domain", "device_class"])
+    without =
+        sorted
+            |> filter(fn: (r) => r.device_class == "-")
+            |> drop(columns: ["device_class"])
+            |> to(bucket: "events_hourly", tagColumns: ["entity_id", "domain"])
+
+    return union(tables: [with_class |> rows_of(), without |> rows_of()])
+}
+
+// One table: with one per series and window `to` takes several times as long.
+put = (field, tables=<-) =>
+    tables
+        |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
+        |> group()
+        |> rename(columns: {_start: "_time"})
+        |> set(key: "_measurement", value: "hourly_events")
+        |> set(key: "_field", value: field)
+        |> write()
+
+aggregates = (start, stop) => {
+    read1 = classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"])
+    read1_classless = classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"])
+    avg_value =
+        union(tables: [read1 |> mean(), read1_classless |> mean() |> set(key: "device_class", value: "-")])
+    min_value =
+        union(tables: [read1 |> min(), read1_classless |> min() |> set(key: "device_class", value: "-")])
+    max_value =
+        union(tables: [read1 |> max(), read1_classless |> max() |> set(key: "device_class", value: "-")])
+    sum_value =
+        union(tables: [read1 |> sum(), read1_classless |> sum() |> set(key: "device_class", value: "-")])
+    value_count =
+        union(tables: [read1 |> count(), read1_classless |> count() |> set(key: "device_class", value: "-")])
+    event_count =
+        union(
+            tables: [
+                classed(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> count(),
+                classless(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> count() |> set(key: "device_class", value: "-"),
+            ],
+        )
+    total_energy =
+        union(
+            tables: [
+                classed(field: "energy_consumption", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> sum(),
+                classless(field: "energy_consumption", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
+            ],
+        )
+
+    return
+        union(
+            tables: [
+                avg_value |> put(field: "avg_value"),
+                min_value |> put(field: "min_value"),
+                max_value |> put(field: "max_value"),
+                event_count |> put(field: "event_count"),
+                sum_value |> put(field: "sum_value"),
+                value_count |> put(field: "value_count"),
+                total_energy |> put(field: "total_energy"),
+            ],
+        )
+}
+
 // The last whole window before the scheduled time, with explicit bounds.
 stop = date.truncate(t: now(), unit: 1h)
 start = date.sub(d: 1h, from: stop)
 
-rows = (field) =>
-    from(bucket: "events")
-        |> range(start: start, stop: stop)
-        |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field)
-        |> group(columns: ["entity_id", "domain", "device_class"])
-
-store = (field, time, tables=<-) =>
-    tables
-        |> group()
-        |> set(key: "_measurement", value: "hourly_events")
-        |> set(key: "_field", value: field)
-        |> to(
-            bucket: "events_hourly",
-            timeColumn: time,
-            tagColumns: ["entity_id", "domain", "device_class"],
-        )
-
-read1 = rows(field: "normalized_value")
-min_value = read1 |> min()
-min_value |> store(field: "min_value", time: "_start")
-max_value = read1 |> max()
-max_value |> store(field: "max_value", time: "_start")
-sum_value = read1 |> sum()
-sum_value |> store(field: "sum_value", time: "_start")
-value_count = read1 |> count()
-value_count |> store(field: "value_count", time: "_start")
-event_count = rows(field: "state_value") |> count()
-event_count |> store(field: "event_count", time: "_start")
-total_energy = rows(field: "energy_consumption") |> sum()
-total_energy |> store(field: "total_energy", time: "_start")
-union(tables: [sum_value |> set(key: "_field", value: "sum"), value_count |> toFloat() |> set(key: "_field", value: "count")])
-    |> group(columns: ["entity_id", "domain", "device_class"])
-    |> pivot(rowKey: ["_start"], columnKey: ["_field"], valueColumn: "_value")
-    |> map(fn: (r) => ({r with _value: r.sum / r.count}))
-    |> drop(columns: ["sum", "count"])
-    |> store(field: "avg_value", time: "_start")
+aggregates(start: start, stop: stop)

@@ -1,0 +1,208 @@
+import "contrib/tomhollingworth/events"
+import "date"
+
+option task = {
+    name: "downsample_hourly_weighted",
+    every: 1h,
+    offset: 5m,
+}
+
+
+day_of = (moment) => date.truncate(t: moment, unit: 1d)
+day_before = (day) => day_of(moment: date.sub(d: 12h, from: day))
+held_since = (day) => day_of(moment: date.sub(d: 156h, from: day))
+
+classed = (field, start, stop) =>
+    from(bucket: "events")
+        |> range(start: start, stop: stop)
+        |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field and exists r.entity_id and exists r.domain and exists r.device_class)
+classless = (field, start, stop) =>
+    from(bucket: "events")
+        |> range(start: start, stop: stop)
+        |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field and exists r.entity_id and exists r.domain and not exists r.device_class)
+
+rows_of = (tables=<-) => tables |> keep(columns: ["_field", "_value"]) |> group(columns: ["_field"]) |> count()
+write = (tables=<-) => {
+    // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same tags
+    // would be another series beside the first. Columns that are made anew stand in the order they are made in.
+    sorted =
+        tables
+            |> duplicate(column: "device_class", as: "tag_device_class")
+            |> duplicate(column: "domain", as: "tag_domain")
+            |> duplicate(column: "entity_id", as: "tag_entity_id")
+            |> drop(columns: ["device_class", "domain", "entity_id"])
+            |> rename(columns: {tag_device_class: "device_class", tag_domain: "domain", tag_entity_id: "entity_id"})
+    with_class = sorted |> filter(fn: (r) => r.device_class != "-") |> to(bucket: "events_hourly", tagColumns: ["entity_id", "domain", "device_class"])
+    without =
+        sorted
+            |> filter(fn: (r) => r.device_class == "-")
+            |> drop(columns: ["device_class"])
+            |> to(bucket: "events_hourly", tagColumns: ["entity_id", "domain"])
+
+    return union(tables: [with_class |> rows_of(), without |> rows_of()])
+}
+
+// One table: with one per series and window `to` takes several times as long.
+put = (field, tables=<-) =>
+    tables
+        |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
+        |> group()
+        |> rename(columns: {_start: "_time"})
+        |> set(key: "_measurement", value: "hourly_events")
+        |> set(key: "_field", value: field)
+        |> write()
+
+over_time = (since, start, stop) => {
+    cut = (tables=<-) => tables |> range(start: start, stop: stop) |> window(every: 1h)
+
+    texts =
+        union(
+            tables: [
+                union(
+                    tables: [
+                        classed(field: "state_value", start: since, stop: start) |> group(columns: ["entity_id", "domain", "device_class"]) |> last(),
+                        classless(field: "state_value", start: since, stop: start) |> group(columns: ["entity_id", "domain"]) |> last() |> set(key: "device_class", value: "-"),
+                    ],
+                ),
+                union(
+                    tables: [
+                        classed(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]),
+                        classless(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> set(key: "device_class", value: "-"),
+                    ],
+                ),
+            ],
+        )
+    numbers =
+        union(
+            tables: [
+                // Of several at one instant, in different series, the largest.
+                union(
+                    tables: [
+                        classed(field: "normalized_value", start: since, stop: start) |> last() |> group(columns: ["entity_id", "domain", "device_class"]) |> sort(columns: ["_time", "_value"]) |> tail(n: 1),
+                        classless(field: "normalized_value", start: since, stop: start) |> last() |> group(columns: ["entity_id", "domain"]) |> sort(columns: ["_time", "_value"]) |> tail(n: 1) |> set(key: "device_class", value: "-"),
+                    ],
+                ),
+                union(
+                    tables: [
+                        classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]),
+                        classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> set(key: "device_class", value: "-"),
+                    ],
+                ),
+            ],
+        )
+    points =
+        union(
+            tables: [
+                texts |> drop(columns: ["_value"]) |> set(key: "kind", value: "2 text"),
+                numbers |> set(key: "kind", value: "3 number"),
+            ],
+        )
+            |> group(columns: ["entity_id"])
+            |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value", "kind"])
+            |> sort(columns: ["_time", "kind", "_value", "domain", "device_class"])
+            |> duplicate(column: "kind", as: "holds")
+    inside = points |> cut()
+    spoken = inside |> limit(n: 1) |> keep(columns: ["entity_id", "_start", "_stop"])
+    marks =
+        union(
+            tables: [
+                spoken |> duplicate(column: "_stop", as: "_time") |> set(key: "kind", value: "0 end"),
+                spoken |> duplicate(column: "_start", as: "_time") |> set(key: "kind", value: "1 start"),
+            ],
+        )
+            |> keep(columns: ["entity_id", "_time", "kind"])
+            |> group(columns: ["entity_id"])
+    parts =
+        union(tables: [points, marks])
+            |> sort(columns: ["_time", "kind", "_value", "domain", "device_class"])
+            |> fill(column: "holds", usePrevious: true)
+            |> fill(column: "_value", usePrevious: true)
+            |> fill(column: "domain", usePrevious: true)
+            |> fill(column: "device_class", usePrevious: true)
+            |> events.duration(unit: 1ns, columnName: "ns", stop: stop)
+            |> filter(fn: (r) => r.holds == "3 number" and r.kind != "0 end" and r.ns > 0)
+            |> cut()
+            |> map(fn: (r) => ({r with area: r._value * float(v: r.ns) / 1000000000.0, seconds: float(v: r.ns) / 1000000000.0}))
+            |> group(columns: ["entity_id", "domain", "device_class", "_start"])
+    meters =
+        points
+            |> filter(
+                fn: (r) =>
+                    r.kind == "3 number" and (r.device_class == "data_size" or r.device_class == "energy" or r.device_class == "gas" or r.device_class == "precipitation" or r.device_class == "volume" or r.device_class == "water"),
+            )
+            |> group(columns: ["entity_id", "domain", "device_class"])
+            |> sort(columns: ["_time", "_value"])
+            |> duplicate(column: "_value", as: "change")
+            |> difference(columns: ["change"], keepFirst: true)
+            |> cut()
+            |> map(
+                fn: (r) =>
+                    ({r with change:
+                            if not exists r.change then
+                                0.0
+                            else if r._value < 0.9 * (r._value - r.change) then
+                                // A new start of the meter: it counts from zero.
+                                r._value
+                            else
+                                r.change,
+                    }),
+            )
+            |> group(columns: ["entity_id", "domain", "device_class", "_start"])
+
+    // The last that an entity said, text or number, in the row of its class: what holds at the window's end.
+    ends = inside |> tail(n: 1) |> filter(fn: (r) => r.kind == "3 number")
+    said = inside |> group(columns: ["entity_id", "domain", "device_class", "_start"]) |> sort(columns: ["_time", "_value"])
+    said_numbers = said |> filter(fn: (r) => r.kind == "3 number")
+    sums =
+        union(
+            tables: [
+                said |> limit(n: 1) |> drop(columns: ["_value"]) |> set(key: "name", value: "said"),
+                ends |> rename(columns: {_value: "number"}) |> set(key: "name", value: "ends"),
+                parts |> sum(column: "area") |> rename(columns: {area: "number"}) |> set(key: "name", value: "area"),
+                parts |> sum(column: "seconds") |> rename(columns: {seconds: "number"}) |> set(key: "name", value: "seconds"),
+                parts |> filter(fn: (r) => r._value == 1.0) |> sum(column: "seconds") |> rename(columns: {seconds: "number"}) |> set(key: "name", value: "on"),
+            ],
+        )
+            |> keep(columns: ["entity_id", "domain", "device_class", "_start", "name", "number"])
+            |> group(columns: ["entity_id", "domain", "device_class", "_start"])
+            |> reduce(
+                identity: {said: false, holds: 0.0, area: 0.0, seconds: 0.0, on: 0.0},
+                fn: (r, accumulator) =>
+                    ({
+                        said: accumulator.said or r.name == "said",
+                        holds: if r.name == "ends" then 1.0 else accumulator.holds,
+                        area: if r.name == "area" then r.number else accumulator.area,
+                        seconds: if r.name == "seconds" then r.number else accumulator.seconds,
+                        on: if r.name == "on" then r.number else accumulator.on,
+                    }),
+            )
+            |> group()
+            // What an entity held under another class, before it spoke in the window, has no row of its own.
+            |> filter(fn: (r) => r.said)
+
+    return
+        union(
+            tables: [
+                sums |> map(fn: (r) => ({r with _value: r.area})) |> put(field: "value_seconds"),
+                sums |> map(fn: (r) => ({r with _value: r.seconds})) |> put(field: "covered_seconds"),
+                sums
+                    |> filter(fn: (r) => r.seconds > 0.0)
+                    |> map(fn: (r) => ({r with _value: r.area / r.seconds}))
+                    |> put(field: "time_weighted_avg"),
+                sums
+                    |> filter(fn: (r) => r.domain != "counter" and r.domain != "input_number" and r.domain != "number" and r.domain != "sensor" and r.domain != "zone")
+                    |> map(fn: (r) => ({r with _value: r.on}))
+                    |> put(field: "on_seconds"),
+                sums |> map(fn: (r) => ({r with _value: r.holds})) |> put(field: "last_holds"),
+                said_numbers |> limit(n: 1) |> put(field: "first_value"),
+                said_numbers |> tail(n: 1) |> put(field: "last_value"),
+                meters |> sum(column: "change") |> rename(columns: {change: "_value"}) |> put(field: "increase"),
+            ],
+        )
+}
+
+// The last whole window before the scheduled time, with explicit bounds.
+stop = date.truncate(t: now(), unit: 1h)
+start = date.sub(d: 1h, from: stop)
+
+over_time(since: held_since(day: day_of(moment: start)), start: start, stop: stop)
