@@ -1,100 +1,179 @@
-"""Computing windows again: a span on request (backfill), or those that are missing or wrong (repair).
+"""Summaries made right: every row of a span computed from the raw events, compared with what is stored, and mended.
 
-Both are safe to interrupt and to run beside the live tasks: a window computed twice is the same points again.
+Worked off by days of the home, oldest first. A day is computed whole before anything of it is written; rows that should
+not be there are deleted, what differs is written. So it may be interrupted at any point, run beside the live tasks, and
+run again: what is right is not touched.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from flux_tasks.server import SummaryServer
+from event_schema import HOLD_DAYS
+from event_schema.calendar import Span, day_of, day_start
+from flux_tasks.raw import raw_events
+from flux_tasks.rows import Key, RawEvents, Row, rows_of
+from flux_tasks.rows import Window as RowWindow
+from flux_tasks.server import ServerProblem, SummaryServer
 from flux_tasks.specs import Downsample, downsamples
-from flux_tasks.windows import Window, due, runs, windows_between
+from flux_tasks.stored import apply, changes, stored_rows, wanted_row
+from flux_tasks.windows import Window, due, windows_between
 from templates.render import render
 
 Progress = Callable[[int, int], None]
-
-# Windows per script: a week of hours, a month of UTC days. More would hold more rows in the server's memory.
-LONGEST_RUN = {"hourly": 168, "daily": 31}
-CHECK_RUN = {"hourly": 24 * 31, "daily": 366}
-RELATIVE_TOLERANCE = 1e-9
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
 class Report:
-    """What was done: windows asked for and due, those computed, those past retention, those still wrong."""
+    """What was done: windows due, those computed (by `repair`: those that were wrong), those past retention and left
+    alone, those still wrong; `rows` by tier, of the computed windows. `reached`: all before this instant is done."""
 
     due: int = 0
     computed: int = 0
     expired: int = 0
     wrong: int = 0
     rows: dict[str, int] = field(default_factory=dict)
+    reached: datetime | None = None
 
     @property
     def ok(self) -> bool:
         return self.wrong == 0
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "ok": self.ok}
+        reached = None if self.reached is None else self.reached.isoformat()
+        return {**asdict(self), "reached": reached, "ok": self.ok}
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """A day of the home: the windows of it that are due, and whether states that may hold in it are past retention."""
+
+    since: datetime
+    windows: Mapping[str, Sequence[Window]]
+    edge: bool
+
+    @property
+    def span(self) -> Span:
+        several = [window for windows in self.windows.values() for window in windows]
+        return Span(min(window.start for window in several), max(window.stop for window in several))
 
 
 def _utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def _uniform(spec: Downsample) -> bool:
-    """Windows that Flux's own `window(every:)` cuts right: hours, and the days of UTC."""
-    return spec.tier == "hourly" or spec.time_zone == "UTC"
+def _ns(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1) * 1000
 
 
-async def compute(server: SummaryServer, spec: Downsample, windows: Sequence[Window]) -> int:
-    """Write the summaries of neighbouring windows; the number of rows (points) written."""
-    if _uniform(spec):
-        flux = spec.backfill_flux(windows[0].start, windows[-1].stop, window=True)
-        return _most(await server.rows(flux))
-    written = 0
-    for window in windows:
-        written += _most(await server.rows(spec.backfill_flux(window.start, window.stop, window=False)))
-    return written
+def look_back(window: Span | Window, zone: ZoneInfo) -> datetime:
+    """From when on a state may hold in the window: HOLD_DAYS days of the home before the day it begins in."""
+    return day_start(day_of(window.start, zone) - timedelta(days=HOLD_DAYS), zone)
 
 
-def _most(rows: list[dict[str, Any]]) -> int:
-    return max((int(row["_value"]) for row in rows if row.get("_value") is not None), default=0)
+async def _days(
+    server: SummaryServer, specs: Sequence[Downsample], start: datetime, stop: datetime, report: Report
+) -> list[_Day]:
+    """The due windows of the span by days of the home; counts them and the expired ones in the report."""
+    now = datetime.now(UTC)
+    retentions = await server.retentions()
+    for spec in specs:
+        for bucket in (spec.source_bucket, spec.target_bucket):
+            if bucket not in retentions:
+                raise ServerProblem(
+                    f"There is no bucket {bucket!r} in organization {server.org!r} at {server.url} "
+                    "that this token may read"
+                )
+    zone = ZoneInfo(specs[0].home_zone)
+    by_day: dict[datetime, dict[str, list[Window]]] = {}
+    for spec in specs:
+        raw, target = retentions[spec.source_bucket], retentions[spec.target_bucket]
+        windows, expired = due(windows_between(spec, start, stop), now, raw, target)
+        report.due += len(windows)
+        report.expired += expired
+        report.rows[spec.tier] = 0
+        for window in windows:
+            by_day.setdefault(look_back(window, zone), {}).setdefault(spec.tier, []).append(window)
+    kept = retentions[specs[0].source_bucket]
+    return [
+        _Day(since, windows, edge=kept is not None and since < now - kept) for since, windows in sorted(by_day.items())
+    ]
 
 
-async def _due(server: SummaryServer, spec: Downsample, start: datetime, stop: datetime) -> tuple[list[Window], int]:
-    return due(
-        windows_between(spec, _utc(start), _utc(stop)),
-        datetime.now(UTC),
-        await server.retention(spec.source_bucket),
-        await server.retention(spec.target_bucket),
-    )
+def _row_windows(spec: Downsample, windows: Sequence[Window]) -> list[RowWindow]:
+    def by_hour(window: Window) -> bool:
+        on_the_hour = all(moment.minute == moment.second == 0 for moment in (window.start, window.stop))
+        return spec.hours is not None and on_the_hour
+
+    return [RowWindow(_ns(window.start), _ns(window.stop), by_hour(window)) for window in windows]
 
 
-async def wrong_windows(server: SummaryServer, spec: Downsample, windows: Sequence[Window]) -> list[Window]:
-    """Those whose stored totals (events, values, sum, energy) differ from the raw events'."""
-    longest = CHECK_RUN[spec.tier] if _uniform(spec) else 1
-    wrong: list[Window] = []
-    for run in runs(list(windows), longest):
-        start, stop = run[0].start, run[-1].stop
-        flux = render("downsample/totals.flux.j2", spec=spec, start=start, stop=stop, window=_uniform(spec))
-        totals: dict[tuple[str, datetime], float] = {}
-        for row in await server.rows(flux):
-            moment = row.get("_start") if row["result"].startswith("raw ") else row.get("_time")
-            if moment is not None and row.get("_value") is not None:
-                totals[row["result"], moment] = float(row["_value"])
-        for window in run:
-            for one in spec.totals:
-                expected = totals.get((f"raw {one.target}", window.start), 0.0)
-                stored = totals.get((f"stored {one.target}", window.start), 0.0)
-                if not math.isclose(expected, stored, rel_tol=RELATIVE_TOLERANCE, abs_tol=1e-6):
-                    wrong.append(window)
-                    break
-    return wrong
+async def _expected(server: SummaryServer, spec: Downsample, day: _Day) -> RawEvents:
+    return await raw_events(server, spec, day.since, day.span.start, day.span.stop)
+
+
+async def _stored(server: SummaryServer, spec: Downsample, windows: Sequence[Window]) -> dict[Key, Row]:
+    return await stored_rows(server, spec, windows[0].start, windows[-1].stop)
+
+
+def _only(rows: Mapping[Key, Row], windows: Sequence[Window]) -> dict[Key, Row]:
+    starts = {_ns(window.start) for window in windows}
+    return {key: row for key, row in rows.items() if key.start in starts}
+
+
+async def _mend(
+    server: SummaryServer, specs: Sequence[Downsample], day: _Day, report: Report, *, count_all: bool
+) -> None:
+    """Compute a day, compare, write what differs, and look whether it is right then."""
+    events = await _expected(server, specs[0], day)
+    for spec in specs:
+        windows = day.windows.get(spec.tier)
+        if not windows:
+            continue
+        stored = _only(await _stored(server, spec, windows), windows)
+        fresh = rows_of(events, _row_windows(spec, windows))
+        wanted = {
+            key: wanted_row(fresh.get(key), stored.get(key), edge=day.edge) for key in fresh.keys() | stored.keys()
+        }
+        wanted = {key: row for key, row in wanted.items() if row}
+        to_write, to_delete = changes(wanted, stored)
+        touched = {key.start for key in to_write} | {start for _, start in to_delete}
+        if touched:
+            await apply(server, spec, to_write, to_delete)
+            left, strays = changes(wanted, _only(await _stored(server, spec, windows), windows))
+            report.wrong += len({key.start for key in left} | {start for _, start in strays})
+        report.computed += len(windows) if count_all else len(touched)
+        report.rows[spec.tier] += len(wanted) if count_all else len({key for key in wanted if key.start in touched})
+
+
+async def _work(
+    server: SummaryServer,
+    days: Sequence[_Day],
+    specs: Sequence[Downsample],
+    report: Report,
+    *,
+    progress: Progress | None,
+    pause: float,
+    count_all: bool,
+) -> Report:
+    done = 0
+    if progress is not None:
+        progress(0, report.due)
+    for number, day in enumerate(days):
+        if number and pause:
+            await asyncio.sleep(pause)
+        await _mend(server, specs, day, report, count_all=count_all)
+        report.reached = day.span.stop
+        done += sum(map(len, day.windows.values()))
+        if progress is not None:
+            progress(done, report.due)
+    return report
 
 
 async def backfill(
@@ -104,34 +183,22 @@ async def backfill(
     *,
     specs: Sequence[Downsample] | None = None,
     progress: Progress | None = None,
+    pause: float = 0.0,
+    report: Report | None = None,
 ) -> Report:
-    """Compute every due window that shares time with [start, stop); naive times are UTC.
+    """Make every due window right that shares time with [start, stop); naive times are UTC.
 
-    `progress(done, total)` counts windows. Raises ServerProblem; what was computed until then stays.
+    `progress(done, total)` counts windows; `pause` is in seconds, between days. `report` is filled as the work goes on,
+    for who interrupts it. Raises ServerProblem; what was done until then stays.
     """
     chosen = downsamples() if specs is None else specs
-    report = Report()
-    planned = []
-    for spec in chosen:
-        windows, expired = await _due(server, spec, start, stop)
-        planned.append((spec, windows))
-        report.due += len(windows)
-        report.expired += expired
-    if progress is not None:
-        progress(0, report.due)
-    for spec, windows in planned:
-        report.rows[spec.tier] = 0
-        for run in runs(windows, LONGEST_RUN[spec.tier] if _uniform(spec) else 1):
-            report.rows[spec.tier] += await compute(server, spec, run)
-            report.computed += len(run)
-            if progress is not None:
-                progress(report.computed, report.due)
-    for spec, windows in planned:
-        report.wrong += len(await wrong_windows(server, spec, windows))
-    return report
+    report = Report() if report is None else report
+    days = await _days(server, chosen, _utc(start), _utc(stop), report)
+    return await _work(server, days, chosen, report, progress=progress, pause=pause, count_all=True)
 
 
-async def _oldest_raw(server: SummaryServer, spec: Downsample) -> datetime | None:
+async def oldest_raw(server: SummaryServer, spec: Downsample) -> datetime | None:
+    """When the oldest raw event that is still there happened; None where there is none."""
     rows = await server.rows(
         render("queries/oldest.flux.j2", bucket=spec.source_bucket, measurement=spec.source_measurement)
     )
@@ -145,34 +212,16 @@ async def repair(
     *,
     specs: Sequence[Downsample] | None = None,
     progress: Progress | None = None,
+    pause: float = 0.0,
+    report: Report | None = None,
 ) -> Report:
-    """Find the windows that are missing or wrong in [start, stop) (default: all that raw events reach) and compute
-    them again; rows that have no events any more are removed with it. Raises ServerProblem."""
+    """Find the windows that are missing or wrong in any field in [start, stop) (default: all that raw events reach) and
+    mend them; otherwise like `backfill`."""
     chosen = downsamples() if specs is None else specs
-    until = stop or datetime.now(UTC)
-    report = Report()
-    planned = []
-    for spec in chosen:
-        since = start or await _oldest_raw(server, spec)
-        if since is None:
-            continue
-        windows, expired = await _due(server, spec, since, until)
-        report.due += len(windows)
-        report.expired += expired
-        planned.append((spec, await wrong_windows(server, spec, windows)))
-    total = sum(len(windows) for _, windows in planned)
-    for spec, windows in planned:
-        report.rows[spec.tier] = 0
-        for window in windows:
-            await server.delete(
-                spec.target_bucket,
-                spec.target_measurement,
-                window.start,
-                window.start + timedelta(microseconds=1),
-            )
-            report.rows[spec.tier] += await compute(server, spec, [window])
-            report.computed += 1
-            if progress is not None:
-                progress(report.computed, total)
-        report.wrong += len(await wrong_windows(server, spec, windows))
-    return report
+    report = Report() if report is None else report
+    since = start or await oldest_raw(server, chosen[0])
+    if since is None:
+        report.rows = {spec.tier: 0 for spec in chosen}
+        return report
+    days = await _days(server, chosen, _utc(since), _utc(stop or datetime.now(UTC)), report)
+    return await _work(server, days, chosen, report, progress=progress, pause=pause, count_all=False)

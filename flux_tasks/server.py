@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from influxdb_connection import Connection, ConnectionSettings, ServerProblem, Token
@@ -11,6 +12,7 @@ from influxdb_connection import Connection, ConnectionSettings, ServerProblem, T
 __all__ = ["ServerProblem", "SummaryServer"]
 
 QUERY_TIMEOUT_SECONDS = 600.0
+LINES_PER_WRITE = 5000
 
 
 class SummaryServer(Connection):
@@ -36,3 +38,25 @@ class SummaryServer(Connection):
         """From the INFLUXDB_* variables. Raises ServerProblem naming what is missing."""
         found = ConnectionSettings.from_env(environment)
         return cls(url=found.url, token=found.token, org=found.org, token_file=found.token_file, ca_file=found.ca_file)
+
+    async def write_lines(self, bucket: str, lines: Sequence[str]) -> None:
+        """Write line protocol with nanoseconds. Raises ServerProblem."""
+        await self.open()
+        for begin in range(0, len(lines), LINES_PER_WRITE):
+            body = "\n".join(lines[begin : begin + LINES_PER_WRITE])
+            try:
+                await self.client.write_api().write(bucket=bucket, record=body)
+            except Exception as error:
+                raise self.problem(error) from None
+
+    async def delete_row(self, bucket: str, measurement: str, entity_id: str, time_ns: int) -> None:
+        """Delete what an entity has at one instant. Raises ServerProblem."""
+        await self.open()
+        quoted = entity_id.replace("\\", "\\\\").replace('"', '\\"')
+        moment = f"{datetime.fromtimestamp(time_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}Z"
+        try:
+            await self.client.delete_api().delete(
+                moment, moment, f'_measurement="{measurement}" AND entity_id="{quoted}"', bucket=bucket, org=self.org
+            )
+        except Exception as error:
+            raise self.problem(error) from None

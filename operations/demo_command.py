@@ -123,7 +123,6 @@ def verified_rows(folder: Path) -> dict[str, int] | None:
 async def fill(folder: Path, outputs: dict[str, Any], events: list[Event]) -> dict[str, int]:
     """Replay and summaries; the counts of summary.json."""
     from flux_tasks import SummaryServer, backfill
-    from flux_tasks.backfill import wrong_windows
     from flux_tasks.specs import downsamples
     from flux_tasks.windows import windows_between
     from operations.demo.replay import replay, rows_of, span
@@ -156,10 +155,6 @@ async def fill(folder: Path, outputs: dict[str, Any], events: list[Event]) -> di
             counted = await rows_of(server, start, stop)
             # With the same raw events as ever and as many rows as the last run verified, there is nothing to compute.
             if written or counted != verified_rows(folder):
-                wrong = any([await wrong_windows(server, spec, windows[spec.tier]) for spec in specs])
-            else:
-                wrong = False
-            if wrong:
                 report = await backfill(
                     server,
                     start,

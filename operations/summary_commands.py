@@ -22,7 +22,10 @@ from operations.errors import UserError
 From = Annotated[str, typer.Option("--from", help="First day or instant, such as 2026-01-01 (UTC).")]
 To = Annotated[str, typer.Option("--to", help="Where the span ends; that day or instant is not part of it.")]
 Json = Annotated[bool, typer.Option("--json", help="End with one line of JSON on standard output.")]
-Work = Callable[[SummaryServer, tuple[Downsample, ...], Callable[[int, int], None]], Awaitable[Report]]
+Pause = Annotated[
+    float, typer.Option("--pause", min=0, help="Seconds of rest after each day, for a server that has other work.")
+]
+Work = Callable[[SummaryServer, tuple[Downsample, ...], Callable[[int, int], None], Report], Awaitable[Report]]
 
 
 def moment(text: str, option: str) -> datetime:
@@ -54,6 +57,7 @@ def home_specs() -> tuple[Downsample, ...]:
 
 def run(what: str, work: Work, as_json: bool) -> None:
     specs = home_specs()
+    report = Report()
 
     async def go() -> Report:
         bar = Progress(
@@ -66,10 +70,16 @@ def run(what: str, work: Work, as_json: bool) -> None:
         async with SummaryServer.from_env() as server:
             with bar as progress:
                 task = progress.add_task(f"{what}: windows", total=None)
-                return await work(server, specs, lambda done, total: progress.update(task, completed=done, total=total))
+
+                def tell(done: int, total: int) -> None:
+                    progress.update(task, completed=done, total=total)
+
+                return await work(server, specs, tell, report)
 
     try:
-        report = asyncio.run(go())
+        asyncio.run(go())
+    except KeyboardInterrupt:
+        raise UserError(interrupted(what, report), exit_code=130) from None
     except ServerProblem as error:
         if as_json:
             typer.echo(json.dumps({"ok": False, "error": str(error)}))
@@ -86,22 +96,43 @@ def run(what: str, work: Work, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def backfill(start: From, stop: To, as_json: Json = False) -> None:
-    """Compute the summaries of every whole window in a span, from raw events.
+def interrupted(what: str, report: Report) -> str:
+    """What was reached and how to go on."""
+    if report.reached is None:
+        return f"{what} interrupted before its first day was done: what was right before is untouched"
+    reached = report.reached.isoformat().replace("+00:00", "Z")
+    return f"{what} interrupted: all before {reached} is done, go on with --from {reached}"
+
+
+def backfill(start: From, stop: To, pause: Pause = 0.0, as_json: Json = False) -> None:
+    """Make the summaries of every whole window in a span right, from raw events, day by day.
 
     Reads INFLUXDB_URL, INFLUXDB_TOKEN (it may read the raw bucket and write the summary buckets), INFLUXDB_ORG and
     HOME_TIME_ZONE. Exit code 0 only if every due window is right afterwards.
     """
     begin, end = span(start, stop)
-    run("backfill", lambda server, specs, tell: run_backfill(server, begin, end, specs=specs, progress=tell), as_json)
+
+    def work(
+        server: SummaryServer, specs: tuple[Downsample, ...], tell: Callable[[int, int], None], report: Report
+    ) -> Awaitable[Report]:
+        return run_backfill(server, begin, end, specs=specs, progress=tell, pause=pause, report=report)
+
+    run("backfill", work, as_json)
 
 
 def repair(
     start: Annotated[str, typer.Option("--from", help="Look from this day or instant on (default: all).")] = "",
     stop: Annotated[str, typer.Option("--to", help="Look up to this day or instant (default: now).")] = "",
+    pause: Pause = 0.0,
     as_json: Json = False,
 ) -> None:
-    """Find summaries that are missing or differ from the raw events, and compute those windows again."""
+    """Find summaries that are missing or differ from the raw events in any field, and put those right."""
     begin = moment(start, "--from") if start else None
     end = moment(stop, "--to") if stop else None
-    run("repair", lambda server, specs, tell: run_repair(server, begin, end, specs=specs, progress=tell), as_json)
+
+    def work(
+        server: SummaryServer, specs: tuple[Downsample, ...], tell: Callable[[int, int], None], report: Report
+    ) -> Awaitable[Report]:
+        return run_repair(server, begin, end, specs=specs, progress=tell, pause=pause, report=report)
+
+    run("repair", work, as_json)

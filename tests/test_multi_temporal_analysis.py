@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ import pytest
 
 from event_schema import Event
 from flux_tasks import SummaryServer, backfill, downsamples, repair
-from flux_tasks.backfill import wrong_windows
+from flux_tasks.totals import wrong_windows
 from flux_tasks.windows import windows_between
 from operations.influxd import LocalInfluxd
 from reader import InvalidQuery, ReaderError, ReaderSettings, SummaryReader
+from tests.reference import Home, Key, Row, differences, ns
 from writer import BatchWriter, WriterSettings
 
 NOW = datetime.now(UTC)
@@ -64,28 +64,6 @@ def a_home() -> list[Event]:
     return events
 
 
-def expected(events: list[Event], width: timedelta) -> dict[tuple[str, datetime], dict[str, float]]:
-    """The summaries in plain Python."""
-    grouped: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
-    seconds = int(width.total_seconds())
-    for event in events:
-        start = datetime.fromtimestamp(event.time_ns // 1_000_000_000 // seconds * seconds, UTC)
-        if start + width <= NOW:
-            grouped[event.entity_id, start].append(event)
-    rows = {}
-    for key, members in grouped.items():
-        values = [one.normalized_value for one in members if one.normalized_value is not None]
-        energy = [one.energy_consumption for one in members if one.energy_consumption is not None]
-        row: dict[str, float] = {"event_count": len(members)}
-        if values:
-            row |= {"sum_value": math.fsum(values), "value_count": len(values), "min_value": min(values)}
-            row |= {"max_value": max(values), "avg_value": math.fsum(values) / len(values)}
-        if energy:
-            row["total_energy"] = math.fsum(energy)
-        rows[key] = row
-    return rows
-
-
 @pytest.fixture(scope="module")
 def filled(home: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
     events = a_home()
@@ -123,21 +101,18 @@ async def test_every_stored_row_is_what_plain_python_gives(
             f'from(bucket: "{home["buckets"][tier]}") |> range(start: 0) '
             f'|> filter(fn: (r) => r._measurement == "{tier}_events")'
         )
-    stored: dict[tuple[str, datetime], dict[str, float]] = defaultdict(dict)
+    stored: dict[Key, Row] = defaultdict(dict)
     for record in records:
-        # An hour that ended while the tests run may have been summed up meanwhile.
-        if record["_time"] + width > NOW:
-            continue
-        stored[record["entity_id"], record["_time"]][record["_field"]] = record["_value"]
-    wanted = expected(filled, width)
-    assert stored.keys() == wanted.keys()
-    for key, row in wanted.items():
-        assert stored[key].keys() == row.keys(), key
-        for name, value in row.items():
-            if name.endswith("_count"):
-                assert stored[key][name] == value, (key, name)
-            else:
-                assert math.isclose(stored[key][name], value, rel_tol=1e-9, abs_tol=1e-9), (key, name)
+        key = (record["entity_id"], record["domain"], record.get("device_class") or "", ns(record["_time"]))
+        stored[key][record["_field"]] = record["_value"]
+    reference = Home(filled)
+    wanted = reference.hourly() if tier == "hourly" else reference.daily()
+
+    # An hour that ended while the tests run may have been summed up meanwhile.
+    def over(rows: Mapping[Key, Row]) -> dict[Key, Row]:
+        return {key: row for key, row in rows.items() if key[3] + width // timedelta(microseconds=1) * 1000 <= ns(NOW)}
+
+    assert differences(over(wanted), over(stored)) == []
 
 
 async def test_a_day_is_24_rows_and_a_month_30(reader: SummaryReader, filled: list[Event]) -> None:

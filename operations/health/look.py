@@ -10,7 +10,7 @@ from typing import Any
 from event_schema import HOME_ASSISTANT_EVENTS
 from flux_tasks import ServerProblem, SummaryServer, downsamples
 from flux_tasks.alerts import alert_tasks
-from flux_tasks.backfill import wrong_windows
+from flux_tasks.totals import wrong_windows
 from flux_tasks.windows import due, windows_between
 from operations.errors import UserError
 from operations.health import checks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,10 +19,10 @@ from operations.report.build import Report
 from operations.report.home import read_home
 from operations.report.page import html
 from templates.render import flux_time
+from tests.reference import Home, Key, Row, differences, ns
 from writer import WriterSettings
 
 EXCERPT = Path(__file__).with_name("appliances_excerpt.csv")
-Row = dict[str, float]
 
 
 @pytest.fixture(scope="module")
@@ -67,35 +66,15 @@ def test_only_days_that_are_not_whole_are_written_again(events: list[Event]) -> 
     assert missing(events, {day: whole - 1}) == events
 
 
-def summed_up(events: list[Event], seconds: int) -> dict[tuple[str, int], Row]:
-    """(entity, window start in seconds) -> the summary, computed without any of the project's Flux."""
-    groups: dict[tuple[str, int], list[Event]] = defaultdict(list)
-    for event in events:
-        second = event.time_ns // 10**9
-        groups[event.entity_id, second - second % seconds].append(event)
-    rows = {}
-    for key, members in groups.items():
-        values = [event.normalized_value for event in members if event.normalized_value is not None]
-        row: Row = {"event_count": len(members), "value_count": len(values)}
-        if values:
-            total = math.fsum(values)
-            row |= {"sum_value": total, "avg_value": total / len(values)}
-            row |= {"min_value": min(values), "max_value": max(values)}
-        used = [event.energy_consumption for event in members if event.energy_consumption is not None]
-        if used:
-            row["total_energy"] = math.fsum(used)
-        rows[key] = row
-    return rows
-
-
-async def stored(server: SummaryServer, tier: str, start: datetime, stop: datetime) -> dict[tuple[str, int], Row]:
+async def stored(server: SummaryServer, tier: str, start: datetime, stop: datetime) -> dict[Key, Row]:
     chosen = TIERS[tier]
-    rows: dict[tuple[str, int], Row] = defaultdict(dict)
+    rows: dict[Key, Row] = defaultdict(dict)
     for row in await server.rows(
         f'from(bucket: "{chosen.bucket}") |> range(start: {flux_time(start)}, stop: {flux_time(stop)})'
         f' |> filter(fn: (r) => r._measurement == "{chosen.measurement}")'
     ):
-        rows[row["entity_id"], int(row["_time"].timestamp())][row["_field"]] = row["_value"]
+        key = (row["entity_id"], row["domain"], row.get("device_class") or "", ns(row["_time"]))
+        rows[key][row["_field"]] = row["_value"]
     return dict(rows)
 
 
@@ -122,16 +101,9 @@ async def test_summaries_equal_an_independent_computation(
         assert await replay(events, *arguments) == (counts, 0)
 
         assert (await backfill(server, start, stop)).ok
-        for name_of_tier, seconds in (("hourly", 3600), ("daily", 86_400)):
-            expected, found = summed_up(events, seconds), await stored(server, name_of_tier, start, stop)
-            assert found.keys() == expected.keys()
-            for key, row in expected.items():
-                assert found[key].keys() == row.keys(), key
-                for name, value in row.items():
-                    if name.endswith("_count"):
-                        assert found[key][name] == value, (key, name)
-                    else:
-                        assert math.isclose(found[key][name], value, rel_tol=1e-9, abs_tol=1e-12), (key, name)
+        reference = Home(events)
+        for name_of_tier, expected in (("hourly", reference.hourly()), ("daily", reference.daily())):
+            assert differences(expected, await stored(server, name_of_tier, start, stop)) == []
             assert (await rows_of(server, start, stop))[f"{name_of_tier}_rows"] == len(expected)
 
         report = Report(

@@ -73,15 +73,16 @@ def _row(before: list[Event], inside: list[Event], device_class: str, start: int
         if one.normalized_value is not None and (one.device_class or "") == device_class:
             held, covered = held + one.normalized_value * seconds, covered + seconds
             on += seconds if one.normalized_value == 1 else 0
+    row |= {"value_seconds": held, "covered_seconds": covered}
     if covered:
-        row |= {"value_seconds": held, "covered_seconds": covered, "time_weighted_avg": held / covered}
-        if mine[0].domain not in NUMBER_DOMAINS:
-            row["on_seconds"] = on
+        row["time_weighted_avg"] = held / covered
+    if mine[0].domain not in NUMBER_DOMAINS:
+        row["on_seconds"] = on
     with_number = [one for one in inside if one.normalized_value is not None]
-    if with_number and (with_number[0].device_class or "") == device_class:
-        row["first_value"] = with_number[0].normalized_value
-    if inside[-1].normalized_value is not None and (inside[-1].device_class or "") == device_class:
-        row["last_value"] = inside[-1].normalized_value
+    if numbers:
+        row |= {"first_value": numbers[0], "last_value": numbers[-1]}
+    holds = inside[-1].normalized_value is not None and (inside[-1].device_class or "") == device_class
+    row["last_holds"] = 1.0 if holds else 0.0
     if device_class in METER_DEVICE_CLASSES and numbers:
         row["increase"] = 0.0
         chain = [one for one in before if one.normalized_value is not None][-1:] + with_number
