@@ -81,8 +81,8 @@ class _Row:
     energies: list[float] = field(default_factory=list)
     rises: list[float] = field(default_factory=list)
     states: int = 0
-    first: float | None = None
-    last: float | None = None
+    counts: bool = False
+    holds: bool = False
 
 
 def _within_hold(event: RawEvent, window_day: date, zone: ZoneInfo) -> bool:
@@ -118,9 +118,10 @@ def _window(carried: Carried, events: Sequence[RawEvent], window: Span, zone: Zo
     before = carried.number
     if before is not None and not _within_hold(before, day_of(window.start, zone), zone):
         before = None
-    first = last = None
+    last = None
     for event in events:
         row = rows.setdefault(event.kind, _Row())
+        row.counts = row.counts or event.counts
         row.states += event.has_state
         if event.energy is not None:
             row.energies.append(event.energy)
@@ -131,11 +132,8 @@ def _window(carried: Carried, events: Sequence[RawEvent], window: Span, zone: Zo
             if before is not None and before.kind == event.kind:
                 row.rises.append(_rise(event.number, before.number or 0.0))
             before = event
-            first = first or event
-    if first is not None:
-        rows[first.kind].first = first.number
     if last is not None and last.number is not None:
-        rows[last.kind].last = last.number
+        rows[last.kind].holds = True
     held = _held(carried, events, window, zone)
     for kind, row in rows.items():
         yield Summed(*kind, _values(kind, row, *held.get(kind, [[], [], []])))
@@ -143,7 +141,7 @@ def _window(carried: Carried, events: Sequence[RawEvent], window: Span, zone: Zo
 
 def _values(kind: Class, row: _Row, products: list[float], covered: list[float], on: list[float]) -> dict[str, float]:
     domain, device_class = kind
-    values: dict[str, float | None] = {"first_value": row.first, "last_value": row.last}
+    values: dict[str, float] = {}
     if row.states:
         values["event_count"] = row.states
     if row.energies:
@@ -152,15 +150,17 @@ def _values(kind: Class, row: _Row, products: list[float], covered: list[float],
         total, count = math.fsum(row.numbers), len(row.numbers)
         values |= {"sum_value": total, "value_count": count, "avg_value": total / count}
         values |= {"min_value": min(row.numbers), "max_value": max(row.numbers)}
+        values |= {"first_value": row.numbers[0], "last_value": row.numbers[-1]}
         if device_class in METER_DEVICE_CLASSES:
             values["increase"] = math.fsum(row.rises)
-    seconds = math.fsum(covered)
-    if seconds:
-        area = math.fsum(products)
-        values |= {"value_seconds": area, "covered_seconds": seconds, "time_weighted_avg": area / seconds}
+    if row.counts:
+        seconds, area = math.fsum(covered), math.fsum(products)
+        values |= {"value_seconds": area, "covered_seconds": seconds, "last_holds": 1.0 if row.holds else 0.0}
+        if seconds:
+            values["time_weighted_avg"] = area / seconds
         if domain not in NUMBER_DOMAINS:
             values["on_seconds"] = math.fsum(on)
-    return {name: value for name, value in values.items() if value is not None}
+    return values
 
 
 def sum_up(

@@ -48,6 +48,7 @@ class SummaryRow:
     on_seconds: float | None = None
     first_value: float | None = None
     last_value: float | None = None
+    last_holds: float | None = None
     increase: float | None = None
     complete: bool = True
 
@@ -73,7 +74,7 @@ def one_per_window(parts: Iterable[tuple[datetime, Summed]]) -> dict[datetime, S
 
 
 def _joined(parts: Sequence[Summed]) -> Summed:
-    latest = max(parts, key=lambda one: ("last_value" in one.values, bool(one.device_class), one.device_class))
+    latest = max(parts, key=lambda one: (one.values.get("last_holds", 0.0), bool(one.device_class), one.device_class))
     return Summed(latest.domain, latest.device_class, merged(one.values for one in parts))
 
 

@@ -65,6 +65,8 @@ class Span:
                 found["total_energy"] = self.increase * KWH_PER_UNIT[unit]
         if self.last is not None:
             found["last_value"] = self.last
+            # Home Assistant's statistics carry a state on until the next one.
+            found["last_holds"] = 1.0
         return found
 
 

@@ -86,6 +86,8 @@ class Sums:
     known_time: int = 0
     on_time: int = 0
     increase: float = 0.0
+    first: float = 0.0
+    last: float = 0.0
 
     def hold(self, number: float, span: int) -> None:
         self.value_time += number * span
@@ -104,7 +106,6 @@ class Window:
     start: int
     stop: int
     by_class: dict[Class, Sums] = field(default_factory=dict)
-    first: tuple[float, Class] | None = None
 
     def sums(self, key: Class) -> Sums:
         found = self.by_class.get(key)
@@ -188,10 +189,10 @@ class Summariser:
             if number is not None:
                 sums.low = number if not sums.values else min(sums.low, number)
                 sums.high = number if not sums.values else max(sums.high, number)
+                sums.first = sums.first if sums.values else number
+                sums.last = number
                 sums.values += 1
                 sums.total += number
-                if window.first is None:
-                    window.first = (number, key)
                 if before is not None and before.key == key and self._holds(before, window.start):
                     assert before.number is not None
                     fell = number < METER_RESET_SHARE * before.number
@@ -221,10 +222,10 @@ class Summariser:
             window.sums(last.key).hold(last.number, window.stop - last.time_ns)
         for key, sums in window.by_class.items():
             if sums.events:
-                yield Row(tier, window.start, entity, key, self._fields(key, sums, window, last))
+                yield Row(tier, window.start, entity, key, self._fields(key, sums, last))
 
     @staticmethod
-    def _fields(key: Class, sums: Sums, window: Window, last: Last) -> dict[str, float | int]:
+    def _fields(key: Class, sums: Sums, last: Last) -> dict[str, float | int]:
         domain, device_class = key
         found: dict[str, float | int] = {}
         if sums.states:
@@ -236,21 +237,21 @@ class Summariser:
                 "max_value": sums.high,
                 "sum_value": sums.total,
                 "value_count": sums.values,
+                "first_value": sums.first,
+                "last_value": sums.last,
             }
             if device_class in METER_DEVICE_CLASSES:
                 found["increase"] = sums.increase
         if sums.energy is not None:
             found["total_energy"] = sums.energy
-        if sums.known_time:
+        if sums.states or sums.values:
             found["value_seconds"] = sums.value_time / SECOND
             found["covered_seconds"] = sums.known_time / SECOND
-            found["time_weighted_avg"] = sums.value_time / sums.known_time
+            if sums.known_time:
+                found["time_weighted_avg"] = sums.value_time / sums.known_time
             if domain not in NUMBER_DOMAINS:
                 found["on_seconds"] = sums.on_time / SECOND
-        if window.first is not None and window.first[1] == key:
-            found["first_value"] = window.first[0]
-        if last.number is not None and last.key == key:
-            found["last_value"] = last.number
+            found["last_holds"] = 1.0 if last.number is not None and last.key == key else 0.0
         return found
 
     # to another process ---------------------------------------------------------------------------------
@@ -266,7 +267,6 @@ class Summariser:
                     entity: [
                         window.start,
                         window.stop,
-                        None if window.first is None else [window.first[0], *window.first[1]],
                         [[*key, *sums.kept()] for key, sums in window.by_class.items()],
                     ]
                     for entity, window in windows.items()
@@ -286,7 +286,6 @@ class Summariser:
                     start,
                     stop,
                     {(domain, device_class): Sums(*sums) for domain, device_class, *sums in classes},
-                    None if first is None else (first[0], (first[1], first[2])),
                 )
-                for entity, (start, stop, first, classes) in state["open"][tier].items()
+                for entity, (start, stop, classes) in state["open"][tier].items()
             }

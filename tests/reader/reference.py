@@ -70,10 +70,9 @@ def summary(
     if numbers:
         total = math.fsum(numbers)
         values |= {"sum_value": total, "value_count": len(numbers), "avg_value": total / len(numbers)}
-        values |= {"min_value": min(numbers), "max_value": max(numbers), "first_value": numbers[0]}
-    last = inside[-1].number
-    if last is not None:
-        values["last_value"] = last
+        values |= {"min_value": min(numbers), "max_value": max(numbers)}
+        values |= {"first_value": numbers[0], "last_value": numbers[-1]}
+    values["last_holds"] = 0.0 if inside[-1].number is None else 1.0
     energies = [one.energy for one in inside if one.energy is not None]
     if energies:
         values["total_energy"] = math.fsum(energies)
@@ -85,11 +84,12 @@ def summary(
             until = min(limit, following.ns if following else limit, ends)
             held.append((one.number, max(0, until - max(one.ns, begins))))
     covered = sum(length for _, length in held)
+    area = math.fsum(number * length for number, length in held)
+    values |= {"value_seconds": area / NS, "covered_seconds": covered / NS}
     if covered:
-        area = math.fsum(number * length for number, length in held)
-        values |= {"value_seconds": area / NS, "covered_seconds": covered / NS, "time_weighted_avg": area / covered}
-        if domain not in NUMBERS:
-            values["on_seconds"] = sum(length for number, length in held if number == 1) / NS
+        values["time_weighted_avg"] = area / covered
+    if domain not in NUMBERS:
+        values["on_seconds"] = sum(length for number, length in held if number == 1) / NS
     if numbers and device_class in METERS:
         values["increase"] = rise(told, start, stop, zone)
     return values
