@@ -1,8 +1,10 @@
 """The summaries beside the plain continuous-query shape, in one run: `python -m benchmarks.summaries`.
 
 The plain shape is what most tasks for InfluxDB 2 are: group, then `aggregateWindow`, once per aggregate (mean, min,
-max, count). This project's scripts are the real templates, all their fields included. Both write their rows. Medians
-of rounds that take turns on one local influxd; prints a table and one line of JSON.
+max, count), hours and days from raw events. Beside it this project's scheduled scripts as they are, but for the clock:
+an hour's aggregates, a whole row of a day made of its hours, a day's hours at once. What the plain shape does not have
+(value over time, first and last value, increase) and what puts right what came late are measured for themselves, in
+`figures`. Medians of rounds that take turns on one local influxd; prints a table and one line of JSON.
 """
 
 from __future__ import annotations
@@ -21,8 +23,7 @@ from typing import Any
 from benchmarks.result import publish
 from event_schema import HOME_ASSISTANT_EVENTS, Tier, Tiers
 from flux_tasks import Downsample, SummaryServer, downsamples
-from flux_tasks.backfill import compute
-from flux_tasks.windows import Window, windows_between
+from flux_tasks.backfill import backfill
 from operations.influxd import LocalInfluxd
 from templates.render import flux_duration, flux_string, flux_time
 
@@ -38,13 +39,13 @@ YEARLY_ENTITY = "sensor.outdoor_temperature"
 BUCKETS = {"raw": "bench_events", "hourly": "bench_hourly", "daily": "bench_daily", "plain": "bench_plain"}
 
 
-def bench_tiers() -> Tiers:
+def bench_tiers(prefix: str = "") -> Tiers:
     plain = downsamples()[0]
 
     def tier(name: str, measurement: str, every: timedelta | None) -> Tier:
         return Tier(
             name=name,
-            bucket=BUCKETS[name],
+            bucket=prefix + BUCKETS[name],
             measurement=measurement,
             every=every,
             retention=timedelta(days=3650),
@@ -90,14 +91,14 @@ def yearly_lines(stop: datetime, days: int) -> Iterator[str]:
         yield f'{tags} normalized_value={value},state_value="{value}" {last - minute * 60_000}'
 
 
-async def load(server: SummaryServer, lines: Iterator[str]) -> int:
+async def load(server: SummaryServer, lines: Iterator[str], bucket: str = BUCKETS["raw"]) -> int:
     """Write lines of millisecond precision in large batches; their number."""
     written = 0
     batch: list[str] = []
     api = server.client.write_api()
 
     async def send() -> None:
-        await api.write(bucket=BUCKETS["raw"], record="\n".join(batch), write_precision="ms")  # type: ignore[arg-type]
+        await api.write(bucket=bucket, record="\n".join(batch), write_precision="ms")  # type: ignore[arg-type]
 
     for line in lines:
         batch.append(line)
@@ -125,6 +126,12 @@ def plain_flux(start: datetime, stop: datetime, every: timedelta) -> str:
     |> group(columns: {GROUP})
 {outputs}
 """
+
+
+def as_if_at(flux: str, now: datetime) -> str:
+    """A task's script with the clock set: its option now, and none of its options task."""
+    head, _, rest = flux.partition("option task = {")
+    return f"{head}option now = () => {flux_time(now)}\n{rest.partition(chr(10) + '}' + chr(10))[2]}"
 
 
 def month_flux(bucket: str, measurement: str, field: str, start: datetime, stop: datetime, function: str) -> str:
@@ -175,14 +182,18 @@ def resident_mb(pid: int | None) -> float | None:
 async def measure(local: LocalInfluxd, *, entities: int, days: int, year_days: int, rounds: int) -> dict[str, Any]:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     hourly, daily = downsamples(bench_tiers())
-    for bucket in BUCKETS.values():
-        rule = {"everySeconds": 0, "shardGroupDurationSeconds": (7 if bucket == BUCKETS["raw"] else 90) * 86_400}
+    # A tenth of the entities, in buckets of their own: how the work grows with them.
+    small = bench_tiers("small_")
+    small_hourly, small_daily = downsamples(small)
+    for bucket in (*BUCKETS.values(), *(tier.bucket for tier in small)):
+        rule = {"everySeconds": 0, "shardGroupDurationSeconds": (7 if bucket.endswith(BUCKETS["raw"]) else 90) * 86_400}
         local.api("POST", "/api/v2/buckets", {"orgID": local.org_id, "name": bucket, "retentionRules": [rule]})
     async with SummaryServer(url=local.url, token=local.token, org=local.org) as server:
         print("writing raw events ...", flush=True)
         events = 0
         for number in range(days, 0, -1):
             events += await load(server, busy_lines(today - number * DAY, entities))
+        await load(server, busy_lines(today - DAY, entities // 10), small.raw.bucket)
         # The year ends before the busy days begin, so that each question meets its own events only.
         year_stop = today - days * DAY
         year_start = year_stop - year_days * DAY
@@ -190,34 +201,47 @@ async def measure(local: LocalInfluxd, *, entities: int, days: int, year_days: i
 
         day, hour = today - DAY, today - DAY + timedelta(hours=12)
         one_hour, one_day = timedelta(hours=1), DAY
-        hours = list(windows_between(hourly, day, day + one_day))
 
-        async def ours(spec: Downsample, start: datetime, stop: datetime) -> None:
-            await server.rows(spec.backfill_flux(start, stop, window=False))
+        async def ours(spec: Downsample, task: str, now: datetime) -> None:
+            await server.rows(as_if_at(next(one.flux for one in spec.tasks() if one.name == task), now))
 
         print("measuring ...", flush=True)
         hour_times = await side_by_side(
             {
                 "plain": lambda: server.rows(plain_flux(hour, hour + one_hour, one_hour)),
-                "hearthflux": lambda: ours(hourly, hour, hour + one_hour),
+                "hearthflux": lambda: ours(hourly, "downsample_hourly", hour + one_hour),
+                "over time": lambda: ours(hourly, "downsample_hourly_weighted", hour + one_hour),
             },
             rounds,
         )
+        small_times = await side_by_side(
+            {
+                "hour": lambda: ours(small_hourly, "downsample_hourly", hour + one_hour),
+                "over time": lambda: ours(small_hourly, "downsample_hourly_weighted", hour + one_hour),
+            },
+            rounds,
+        )
+        # The day is made of the rows of its hours, which have to be there.
+        await backfill(server, day, day + one_day, specs=(small_hourly, small_daily))
+        small_times |= await side_by_side({"day": lambda: ours(small_daily, "downsample_daily", day + one_day)}, rounds)
+        rebuilt = await seconds(lambda: backfill(server, day, day + one_day, specs=(hourly, daily)))
         day_times = await side_by_side(
             {
                 "plain": lambda: server.rows(plain_flux(day, day + one_day, one_day)),
-                "hearthflux": lambda: ours(daily, day, day + one_day),
+                "hearthflux": lambda: ours(daily, "downsample_daily", day + one_day),
             },
             rounds,
         )
         backfill_times = await side_by_side(
             {
                 "plain": lambda: server.rows(plain_flux(day, day + one_day, one_hour)),
-                "hearthflux": lambda: compute(server, hourly, hours),
+                "hearthflux": lambda: server.rows(hourly.backfill_flux(day, day + one_day, window=True)),
             },
             rounds,
         )
-        await compute(server, daily, [Window(d, d + DAY) for d in (year_start + n * DAY for n in range(year_days))])
+        reconciled = await seconds(lambda: ours(hourly, "reconcile_hourly", today))
+        checked = await seconds(lambda: ours(hourly, "reconcile_hourly", today))
+        await backfill(server, year_start, year_stop, specs=(daily,))
         year_times = await side_by_side(
             {
                 "raw": lambda: server.rows(
@@ -237,6 +261,14 @@ async def measure(local: LocalInfluxd, *, entities: int, days: int, year_days: i
         "day_ms": {name: round(value * 1000, 1) for name, value in day_times.items()},
         "backfill_day_ms": {name: round(value * 1000, 1) for name, value in backfill_times.items()},
         "year_ms": {name: round(value * 1000, 1) for name, value in year_times.items()},
+        "times_with_10_times_the_entities": {
+            "hour": round(hour_times["hearthflux"] / small_times["hour"], 1),
+            "over time": round(hour_times["over time"] / small_times["over time"], 1),
+            "day": round(day_times["hearthflux"] / small_times["day"], 1),
+        },
+        "backfill_command_day_s": round(rebuilt, 1),
+        "reconcile_two_days_missing_s": round(reconciled, 1),
+        "reconcile_nothing_late_s": round(checked, 1),
     }
     ratios = {
         "hourly_vs_plain": round(hour_times["hearthflux"] / hour_times["plain"], 4),
@@ -254,6 +286,10 @@ def table(result: dict[str, Any]) -> str:
     ]
     for name in ("hour_ms", "day_ms", "backfill_day_ms", "year_ms"):
         lines.append(f"{name:16} " + "  ".join(f"{who} {value:,.1f}" for who, value in figures[name].items()))
+    growth = figures["times_with_10_times_the_entities"]
+    lines.append("10 times the entities take " + ", ".join(f"{value} times ({what})" for what, value in growth.items()))
+    for name in ("backfill_command_day_s", "reconcile_two_days_missing_s", "reconcile_nothing_late_s"):
+        lines.append(f"{name:30} {figures[name]}")
     lines += [f"{name:20} {value}" for name, value in result["ratios"].items()]
     return "\n".join(lines)
 
