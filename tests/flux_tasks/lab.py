@@ -57,7 +57,7 @@ class Lab:
     def write(self, events: Iterable[Event]) -> None:
         """One delivery."""
         encode = Encoder(HOME_ASSISTANT_EVENTS).encode
-        body = "\n".join(encode(event) for event in events).encode()
+        body = b"\n".join(encode(event) for event in events)
         if body:
             self._post(f"/api/v2/write?org={self.influxd.org}&bucket={self.tiers.raw.bucket}", body, "text/plain")
 

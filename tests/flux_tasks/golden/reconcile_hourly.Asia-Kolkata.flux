@@ -206,12 +206,15 @@ over_time = (since, start, stop) => {
             |> group(columns: ["entity_id", "domain", "device_class"])
             |> sort(columns: ["_time", "_value"])
             |> duplicate(column: "_value", as: "change")
-            |> difference(columns: ["change"], keepFirst: true)
+            |> map(fn: (r) => ({r with gap: int(v: r._time)}))
+            |> difference(columns: ["change", "gap"], keepFirst: true)
             |> cut()
             |> map(
                 fn: (r) =>
                     ({r with change:
                             if not exists r.change then
+                                0.0
+                            else if int(v: r._time) - r.gap < int(v: held_since(day: day_of(moment: r._start))) then
                                 0.0
                             else if r._value < 0.9 * (r._value - r.change) then
                                 // A new start of the meter: it counts from zero.
