@@ -21,6 +21,7 @@ Function = Literal[
     "known_time",
     "on_time",
     "time_mean",
+    "holds",
     "increase",
 ]
 RollUp = Literal["sum", "sum_held", "min", "max", "first", "last", "ratio"]

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from event_schema import Event
@@ -89,7 +90,8 @@ def points(events: Iterable[Event]) -> list[Event]:
     for event in events:
         key = (event.time_ns, *(getattr(event, tag) or None for tag in tags))
         if key not in held:
-            held[key] = Event(time_ns=event.time_ns, **{tag: getattr(event, tag) or None for tag in tags})
+            made: dict[str, Any] = {tag: getattr(event, tag) or None for tag in tags}
+            held[key] = Event(time_ns=event.time_ns, **made)
         for field in ("state_value", "normalized_value", "energy_consumption"):
             if (value := getattr(event, field)) is not None:
                 setattr(held[key], field, value)

@@ -18,13 +18,12 @@ from tests.reference import Home, differences, ns
 DAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=4)
 
 
-def event(hours: float, value: float | None, **tags: str) -> Event:
+def event(hours: float, value: float | None) -> Event:
     return Event(
         time_ns=ns(DAY + timedelta(hours=hours)),
         entity_id="sensor.room",
         state_value="unavailable" if value is None else str(value),
         normalized_value=value,
-        **tags,
     )
 
 
