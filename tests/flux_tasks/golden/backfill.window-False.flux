@@ -39,8 +39,8 @@ put = (field, tables=<-) =>
         |> write()
 
 aggregates = (start, stop) => {
-    read1 = classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"])
-    read1_classless = classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"])
+    read1 = classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"])
+    read1_classless = classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"])
     avg_value =
         union(tables: [read1 |> mean(), read1_classless |> mean() |> set(key: "device_class", value: "-")])
     min_value =

@@ -68,8 +68,8 @@ over_time = (since, start, stop) => {
                 ),
                 union(
                     tables: [
-                        classed(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]),
-                        classless(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> set(key: "device_class", value: "-"),
+                        classed(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]),
+                        classless(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> set(key: "device_class", value: "-"),
                     ],
                 ),
             ],
@@ -80,14 +80,14 @@ over_time = (since, start, stop) => {
                 // Of several at one instant, in different series, the largest.
                 union(
                     tables: [
-                        classed(field: "normalized_value", start: since, stop: start) |> last() |> group(columns: ["entity_id", "domain", "device_class"]) |> sort(columns: ["_time", "_value"]) |> tail(n: 1),
-                        classless(field: "normalized_value", start: since, stop: start) |> last() |> group(columns: ["entity_id", "domain"]) |> sort(columns: ["_time", "_value"]) |> tail(n: 1) |> set(key: "device_class", value: "-"),
+                        classed(field: "normalized_value", start: since, stop: start) |> last() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> group(columns: ["entity_id", "domain", "device_class"]) |> sort(columns: ["_time", "_value"]) |> tail(n: 1),
+                        classless(field: "normalized_value", start: since, stop: start) |> last() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> group(columns: ["entity_id", "domain"]) |> sort(columns: ["_time", "_value"]) |> tail(n: 1) |> set(key: "device_class", value: "-"),
                     ],
                 ),
                 union(
                     tables: [
-                        classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]),
-                        classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> set(key: "device_class", value: "-"),
+                        classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]),
+                        classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> set(key: "device_class", value: "-"),
                     ],
                 ),
             ],
