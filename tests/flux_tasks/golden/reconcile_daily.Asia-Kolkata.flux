@@ -1,4 +1,3 @@
-import "contrib/tomhollingworth/events"
 import "date"
 import "timezone"
 
@@ -198,10 +197,14 @@ over_time = (since, start, stop) => {
             |> fill(column: "_value", usePrevious: true)
             |> fill(column: "domain", usePrevious: true)
             |> fill(column: "device_class", usePrevious: true)
-            |> events.duration(unit: 1ns, columnName: "ns", stop: stop)
-            |> filter(fn: (r) => r.holds == "3 number" and r.kind != "0 end" and r.ns > 0)
+            // How long each holds, as whole nanoseconds (`events.duration` and `elapsed` count in floats): backwards in time, so
+            // that what `difference` leaves out is the last mark.
+            |> sort(columns: ["_time", "kind", "_value", "domain", "device_class"], desc: true)
+            |> map(fn: (r) => ({r with ns: int(v: r._time)}))
+            |> difference(columns: ["ns"])
+            |> filter(fn: (r) => r.holds == "3 number" and r.kind != "0 end" and r.ns < 0)
             |> cut()
-            |> map(fn: (r) => ({r with area: r._value * float(v: r.ns) / 1000000000.0, seconds: float(v: r.ns) / 1000000000.0}))
+            |> map(fn: (r) => ({r with area: r._value * float(v: r.ns) / -1000000000.0, seconds: float(v: r.ns) / -1000000000.0}))
             |> group(columns: ["entity_id", "domain", "device_class", "_start"])
     meters =
         points

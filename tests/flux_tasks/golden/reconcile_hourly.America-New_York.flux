@@ -1,4 +1,3 @@
-import "contrib/tomhollingworth/events"
 import "date"
 import "math"
 import "timezone"
@@ -191,11 +190,15 @@ over_time = (since, start, stop) => {
             |> fill(column: "domain", usePrevious: true)
             |> fill(column: "device_class", usePrevious: true)
             |> fill(column: "at", usePrevious: true)
-            |> events.duration(unit: 1ns, columnName: "ns", stop: stop)
-            |> filter(fn: (r) => r.holds == "3 number" and r.kind != "0 end" and r.ns > 0)
+            // How long each holds, as whole nanoseconds (`events.duration` and `elapsed` count in floats): backwards in time, so
+            // that what `difference` leaves out is the last mark.
+            |> sort(columns: ["_time", "kind", "_value", "domain", "device_class"], desc: true)
+            |> map(fn: (r) => ({r with ns: int(v: r._time)}))
+            |> difference(columns: ["ns"])
+            |> filter(fn: (r) => r.holds == "3 number" and r.kind != "0 end" and r.ns < 0)
             |> filter(fn: (r) => r.kind != "1 start" or r.at >= held_since(day: day_of(moment: r._time)))
             |> cut()
-            |> map(fn: (r) => ({r with area: r._value * float(v: r.ns) / 1000000000.0, seconds: float(v: r.ns) / 1000000000.0}))
+            |> map(fn: (r) => ({r with area: r._value * float(v: r.ns) / -1000000000.0, seconds: float(v: r.ns) / -1000000000.0}))
             |> group(columns: ["entity_id", "domain", "device_class", "_start"])
     meters =
         points
