@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from provider.api import Api, ApiError, ProviderError
 from provider.ownership import carries
-from provider.table import Failure, Property, Table, diff
+from provider.table import Failure, Property, Table, diff, is_id
 from provider.values import Plain
 
 ORGANIZATION_ID = Property(
@@ -202,12 +202,16 @@ class ResourceKind(ABC):
         answer = await self.answer(api, identifier, known)
         return None if answer is None else self.state_of(answer, known)
 
+    def address(self, identifier: str) -> str:
+        """Where the server shows all of it."""
+        return f"{self.path}/{identifier}"
+
     async def answer(self, api: Api, identifier: str, known: Plain) -> Plain | None:
         """It as the server shows it now, or None if it is gone."""
         try:
-            return dict(await api.call("GET", f"{self.path}/{identifier}"))
+            return dict(await api.call("GET", self.address(identifier)))
         except ApiError as error:
-            if error.is_gone or error.status == 400:
+            if error.is_gone or not is_id(identifier):
                 return None
             raise
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from provider.api import Api, ApiError, ProviderError
+from provider.api import Api, ProviderError
 from provider.kinds.base import DESCRIPTION, ORGANIZATION_ID, ResourceKind
 from provider.ownership import marked, unmarked
 from provider.table import Property, present
@@ -95,13 +95,8 @@ class DashboardKind(ResourceKind):
                 view = {"name": cell["name"], "properties": {"shape": "chronograf-v2"} | cell["properties"]}
                 await api.call("PATCH", f"{path}/{there['id']}/view", view)
 
-    async def answer(self, api: Api, identifier: str, known: Plain) -> Plain | None:
-        try:
-            return dict(await api.call("GET", f"{self.path}/{identifier}", query={"include": "properties"}))
-        except ApiError as error:
-            if error.is_gone or error.status == 400:
-                return None
-            raise
+    def address(self, identifier: str) -> str:
+        return f"{self.path}/{identifier}?include=properties"
 
     def state_of(self, answer: Plain, known: Plain) -> Plain:
         before = known.get("cells") or []

@@ -11,6 +11,7 @@ from operations.influxd import LocalInfluxd
 from provider.api import Api, ApiError
 from provider.kinds import KINDS
 from provider.table import check
+from tests.provider.lives import lives
 
 HOUR, DAY = 3600, 86400
 
@@ -165,3 +166,25 @@ async def test_a_dashboard_that_fails_half_way_is_not_left(api: Api, org: str) -
     with pytest.raises(ApiError, match="unknown shape"):
         await made(api, "Dashboard", {"orgId": org, "name": "d", "cells": [cell, wrong]})
     assert await api.everything("/api/v2/dashboards", "dashboards", {"orgID": org}, 100) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["Bucket", "Task", "Check", "NotificationEndpoint", "NotificationRule", "Variable", "Dashboard", "Label"]
+)
+async def test_a_listing_has_all_pages(api: Api, org: str, name: str) -> None:
+    """The server pages each kind in a way of its own; what is on a later page must not be made a second time."""
+    row = next(life for life in lives("x").values() if life.kind == name)
+    endpoint, _ = await made(api, "NotificationEndpoint", ENDPOINT | {"orgId": org, "name": "first"})
+    ids = {"org": org, "other_org": org, "slack": endpoint}
+    wanted = set()
+    for number in range(5):
+        inputs = row.inputs(row.start, ids)
+        text = "flux" if name == "Task" else "name"
+        inputs[text] = inputs[text].replace('name: "t"', f'name: "t{number}"') if name == "Task" else f"n{number}"
+        wanted.add((await made(api, name, inputs))[0])
+    shown = await api.everything(kind(name).path, kind(name).collection, {"orgID": org}, kind(name).page_size and 2)
+    assert wanted <= {one["id"] for one in shown}
+    assert len({one["id"] for one in shown}) == len(shown)
+
+
+ENDPOINT = {"type": "slack", "url": "http://127.0.0.1:9/a"}
