@@ -85,7 +85,7 @@ def test_comments_name_no_buckets_and_texts_hold_no_comments() -> None:
 
 
 def test_the_offset_is_the_tasks() -> None:
-    [hourly, _] = planned(load({"offsetMinutes": {"hourly": 0, "daily": 90}}, {}))["home"].summaries
+    hourly, *_ = planned(load({"offsetMinutes": {"hourly": 0, "daily": 90}}, {}))["home"].summaries
     assert "offset: 0" in hourly.flux
     assert downsamples(offsets={"hourly": timedelta(0), "daily": timedelta(minutes=90)})[1].offset.seconds == 5400
 
