@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from writer.spool import Chunk, Waiting
 
 # A durable backlog keeps this much in memory; it is filled again from the disk when half of that is gone.
-LOADED_BYTES = 16 * 1024 * 1024
+LOADED_BYTES = 8 * 1024 * 1024
 # A server behind a proxy may take less: then the first 413 says so.
 LONGEST_BODY = 5_000_000
 
