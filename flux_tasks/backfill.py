@@ -82,7 +82,9 @@ async def _days(
 ) -> list[_Day]:
     """The due windows of the span by days of the home; counts them and the expired ones in the report."""
     now = datetime.now(UTC)
-    retentions = await server.retentions()
+    retentions = await server.retentions(
+        bucket for spec in specs for bucket in (spec.source_bucket, spec.target_bucket)
+    )
     for spec in specs:
         for bucket in (spec.source_bucket, spec.target_bucket):
             if bucket not in retentions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,20 +24,15 @@ class Retained:
     """How long each bucket keeps its points, as the server says; asked again after RETENTION_SECONDS."""
 
     connection: Connection
-    _known: Mapping[str, timedelta | None] = field(default_factory=dict)
-    _until: float = 0.0
+    _known: dict[str, tuple[timedelta | None, float]] = field(default_factory=dict)
 
     async def of(self, bucket: str) -> timedelta | None:
         """None for ever. Raises ServerProblem where the token sees no such bucket."""
-        if time.monotonic() >= self._until or bucket not in self._known:
-            self._known = await self.connection.retentions()
-            self._until = time.monotonic() + RETENTION_SECONDS
-        if bucket not in self._known:
-            raise ServerProblem(
-                f"There is no bucket {bucket!r} in organization {self.connection.org!r} at {self.connection.url} "
-                "that this token may read"
-            )
-        return self._known[bucket]
+        known = self._known.get(bucket)
+        if known is None or time.monotonic() >= known[1]:
+            known = await self.connection.retention(bucket), time.monotonic() + RETENTION_SECONDS
+            self._known[bucket] = known
+        return known[0]
 
 
 @dataclass(slots=True)

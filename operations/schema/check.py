@@ -123,7 +123,7 @@ async def check(
     if wrong := wrong_kinds(facts, measurement):
         await locate(server, bucket, measurement.name, facts, sorted(wrong))
     recorded = version if operations is None else None
-    if operations is not None and operations in await server.flux.retentions():
+    if operations is not None and await server.flux.retentions([operations]):
         found = await read_version(server.flux, bucket_name, where=operations)
         recorded = found.version if found is not None else None
     return differences(facts, measurement, recorded, version=version, beside=beside)

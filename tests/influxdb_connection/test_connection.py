@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,19 @@ def test_an_import_loads_no_client() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_a_token_of_one_home_finds_its_bucket_among_many(influxd: LocalInfluxd, unique: str) -> None:
+    org_id = influxd.api("POST", "/api/v2/orgs", {"name": f"many-{unique}"})["id"]
+    rule = {"type": "expire", "everySeconds": 90 * 86_400}
+    made = [
+        influxd.api("POST", "/api/v2/buckets", {"orgID": org_id, "name": f"home{n}", "retentionRules": [rule]})
+        for n in range(25)
+    ]
+    may_read = {"action": "read", "resource": {"type": "buckets", "id": made[-1]["id"], "orgID": org_id}}
+    token = influxd.api("POST", "/api/v2/authorizations", {"orgID": org_id, "permissions": [may_read]})["token"]
+    async with Connection(ConnectionSettings(url=influxd.url, token=token, org=f"many-{unique}")) as one:
+        assert await one.retention("home24") == timedelta(days=90)
+        assert await one.retentions(["home0", "home24", "nowhere"]) == {"home24": timedelta(days=90)}
+        with pytest.raises(ServerProblem, match="no bucket 'home0' in organization"):
+            await one.retention("home0")
