@@ -104,8 +104,9 @@ day = (since, start, stop) => {
                         values |> set(key: "holds", value: "value"),
                     ],
                 )
-                    |> group(columns: ["_time", "entity_id", "domain", "device_class"])
-                    |> sort(columns: ["holds"])
+                    |> group(columns: ["entity_id"])
+                    // The value of each row, and just behind it that it holds.
+                    |> sort(columns: ["_time", "domain", "device_class", "holds"])
                     |> fill(column: "_value", usePrevious: true)
                     |> filter(fn: (r) => r.holds == "yes")
                     |> set(key: "kind", value: "3 number"),
