@@ -63,6 +63,8 @@ class Api:
         self._made_orgs: set[str] = set()
         # Ids that the stack's state has: another resource's, never to be taken over.
         self.in_state: set[str] = set()
+        # Ids of what an earlier run left and this one took over.
+        self.taken_over: set[str] = set()
 
     def __repr__(self) -> str:
         return f"Api({self.url!r})"

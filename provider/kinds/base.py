@@ -157,6 +157,7 @@ class ResourceKind(ABC):
         if now is not None:
             changes = diff(self.table, self.state_of(now, inputs), inputs, frozenset())
             if not any(change.replaces for change in changes.values()):
+                api.taken_over.add(own["id"])
                 return own["id"], await self.update(api, own["id"], {}, inputs, mark)
             await api.call("DELETE", f"{self.path}/{own['id']}")
         answer = await self.post(api, inputs, mark)
