@@ -1,4 +1,5 @@
-"""The lock that a killed pulumi leaves on its stack: taken away only when the process that made it is gone."""
+"""What a killed pulumi leaves behind: a lock on its stack, taken away only when the process that made it is gone, and
+empty attribute files in a backend that is a folder."""
 
 from __future__ import annotations
 
@@ -7,6 +8,9 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from operations.influxd import process_start_time
 
@@ -63,3 +67,17 @@ def sentence(stack: str, holders: Sequence[Owner]) -> str:
         f"Stack {stack!r} is being changed by {'; '.join(map(str, holders))}: wait for that run to end. If it is gone, "
         f"take its lock away with 'pulumi cancel --stack {stack}' and try again."
     )
+
+
+def drop_empty_attributes(backend: str) -> None:
+    """Remove the empty `.attrs` files of a `file://` backend.
+
+    Pulumi writes attributes beside each of its files in place; killed just then it leaves them empty and says
+    `failed to load checkpoint: EOF` ever after. The state itself is whole, and is read without them too.
+    """
+    parts = urlsplit(backend)
+    if parts.scheme != "file":
+        return
+    for path in Path(url2pathname(parts.path), ".pulumi").rglob("*.attrs"):
+        if path.stat().st_size == 0:
+            path.unlink()

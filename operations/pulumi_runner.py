@@ -191,6 +191,7 @@ class Stack:
 
     def recover(self) -> None:
         """After an interrupted run: settle the operations that it left pending."""
+        pulumi_lock.drop_empty_attributes(runner_environment(self.environment)["PULUMI_BACKEND_URL"])
         if self.name not in self.names():
             return
         state = json.loads(self.run("stack", "export", "--stack", self.name))

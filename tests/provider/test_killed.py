@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from operations.influxd import LocalInfluxd
+from operations.pulumi_lock import drop_empty_attributes
 from operations.pulumi_runner import runner_environment
 from provider.api import Api
 from provider.ownership import unmarked
@@ -38,14 +39,6 @@ def plugins(program: Program) -> list[int]:
         except (psutil.AccessDenied, psutil.NoSuchProcess):
             continue
     return found
-
-
-def whole_again(program: Program) -> None:
-    """Pulumi's file backend keeps attributes beside each file and writes them in place: killed just then it leaves
-    them empty, and says `failed to load checkpoint: EOF`. The state itself is whole; it is read without them too."""
-    for path in program.state_files():
-        if path.suffix == ".attrs" and not path.read_bytes().strip():
-            path.unlink()
 
 
 async def killed(program: Program, after: float) -> bool:
@@ -94,7 +87,7 @@ async def test_pulumi_killed_at_ten_moments_converges(
             # The same program until it is done, killed again and again.
             while await killed(program, moments.uniform(0.0, longest)):
                 kills += 1
-                whole_again(program)
+                drop_empty_attributes(program.environment["PULUMI_BACKEND_URL"])
                 # What a killed pulumi leaves is its lock.
                 answer = await asyncio.to_thread(program.run, "cancel", "--yes")
                 assert answer.returncode == 0, answer.stderr
