@@ -31,8 +31,8 @@ def follow_page(page: str, home: NewHome, **values: str) -> str:
     for name, value in values.items():
         script, count = re.subn(rf"^((?:export )?{name})=\S*", rf"\1={value}", script, flags=re.MULTILINE)
         assert count == 1, name
-    # The buckets of this test have names of their own; summing up at the end is what `backfill` is tested for.
-    script = re.sub(r"^(hearthflux import \S+)", rf"\1 --home {home.prefix} --no-summaries", script, flags=re.MULTILINE)
+    # The buckets of this test have names of their own.
+    script = re.sub(r"^(hearthflux import \S+)", rf"\1 --home {home.prefix}", script, flags=re.MULTILINE)
     environment = {
         **os.environ,
         "INFLUXDB_URL": home.server.url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import math
@@ -9,14 +10,18 @@ import random
 import time
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from event_schema import Event
+from event_schema import SUMMARY_FIELDS, Event
 from event_schema.calendar import day_of, day_start
 from event_schema.home_assistant import METER_DEVICE_CLASSES, NUMBER_DOMAINS
+from flux_tasks import SummaryServer, backfill, downsamples
 from operations.imports.summarise import Row, Summariser, ordered
-from tests.operations.imports.conftest import ZONE
+from tests.operations.imports.conftest import ZONE, NewHome
 from tests.operations.imports.homes import DAY, HOUR, SECOND, a_home, events
+from writer import BatchWriter, WriterSettings
 
+FIELDS = tuple(one.name for one in SUMMARY_FIELDS)
 NOW = time.time_ns() // SECOND * SECOND
 
 
@@ -155,3 +160,42 @@ def test_carried_over_in_the_middle_it_goes_on_the_same() -> None:
     assert {(row.tier, row.entity_id, row.device_class or "", row.time_ns): row.fields for row in rows} == {
         key: row.fields for key, row in whole.items()
     }
+
+
+def test_rows_are_what_the_tasks_make(new_home: NewHome) -> None:
+    new_home.make_buckets(None, None, None)
+    states = a_home(NOW - 12 * DAY, NOW, step=1800 * SECOND)
+    made = events(states, zone=ZONE)
+    wanted = summed_up(made, NOW)
+    specs = downsamples(new_home.tiers, "Europe/Amsterdam")
+
+    async def fill() -> None:
+        settings = WriterSettings(
+            url=new_home.server.url,
+            token=new_home.server.token,
+            org=new_home.server.org,
+            bucket=new_home.tiers.raw.bucket,
+            spool_path=new_home.folder / "spool.sqlite",
+        )
+        async with BatchWriter(settings) as writer:
+            await writer.write_many(made)
+            assert (await writer.flush()).delivered == len(made)
+        async with SummaryServer(url=settings.url, token=new_home.server.token, org=settings.org) as server:
+            since = datetime.fromtimestamp(NOW // SECOND - 13 * 86_400, UTC)
+            assert (await backfill(server, since, datetime.fromtimestamp(NOW // SECOND, UTC), specs=specs)).ok
+
+    asyncio.run(fill())
+    for spec in specs:
+        stored: dict[tuple[str, str, str, int], dict[str, Any]] = {}
+        for points in new_home.stored(spec.tier).values():
+            for point in points:
+                key = (spec.tier, point["entity_id"], point.get("device_class", ""), point["time"] * 1000)
+                stored[key] = {name: point[name] for name in FIELDS if name in point}
+        mine = {
+            key: {name: value for name, value in row.fields.items() if name in FIELDS}
+            for key, row in wanted.items()
+            if key[0] == spec.tier
+        }
+        assert stored.keys() == mine.keys()
+        for key, row in mine.items():
+            assert same(row, stored[key]), (key, row, stored[key])
