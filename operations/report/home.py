@@ -28,6 +28,11 @@ class Flows:
     entities: int
 
     @property
+    def days(self) -> int:
+        """How many days have events."""
+        return len({day for days in self.by_day.values() for day in days})
+
+    @property
     def events(self) -> int:
         return sum(sum(days.values()) for days in self.by_day.values())
 

@@ -29,13 +29,14 @@ def _spans(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def tiles(home: HomeFigures) -> list[Tile]:
-    found = [Tile(f"{home.flows.events:,}", "events", f"of {home.flows.entities} entities in a year")]
+    days = home.flows.days
+    found = [Tile(f"{home.flows.events:,}", "events", f"of {home.flows.entities} entities in {days} days")]
     if home.energy.days:
-        found.append(Tile(f"{home.energy.total:,.0f}", "kWh", "used in a year"))
+        found.append(Tile(f"{home.energy.total:,.0f}", "kWh", f"used in {days} days"))
     means = {place: sum(hours) / 24 for place, hours in home.temperatures.by_hour.items() if all(v == v for v in hours)}
     if means:
         warmest = max(means, key=lambda place: means[place])
-        text = f"in {warmest.lower()}, the warmest place of the last eight weeks"
+        text = f"in {warmest.lower()}, the warmest place"
         found.append(Tile(f"{means[warmest]:.1f}", home.temperatures.unit, text))
     return found
 
@@ -50,12 +51,11 @@ def flow_cards(flows: Flows) -> list[Card]:
         into = shown.setdefault(name, {})
         for day, count in flows.by_day[domain].items():
             into[day] = into.get(day, 0) + count
-    days = {day for values in flows.by_day.values() for day in values}
-    per_day = flows.events / len(days)
+    per_day = flows.events / flows.days
     return [
         Card(
             title="Events by day",
-            note=f"{per_day:,.0f} a day on average over {len(days)} days, by Home Assistant's domain.",
+            note=f"{per_day:,.0f} a day on average over {flows.days} days, by Home Assistant's domain.",
             wide=True,
             plot=charts.stacked(
                 shown, unit="events", layout="%b %d", step="yearmonthdate", label="Events stored each day"
@@ -69,7 +69,7 @@ def temperature_cards(one: Temperatures) -> list[Card]:
         return []
     cards = [
         Card(
-            title="A year",
+            title="Day by day",
             note="Daily means; the band spans the coolest and the warmest place indoors.",
             wide=True,
             plot=charts.band(
@@ -120,7 +120,7 @@ def temperature_cards(one: Temperatures) -> list[Card]:
         cards.append(
             Card(
                 title="Which place is warm when",
-                note=f"Mean of the last eight weeks by hour of the day. Warmest: {warmest}.",
+                note=f"Mean by hour of the day. Warmest: {warmest}.",
                 wide=True,
                 plot=charts.by_hour(
                     one.by_hour, unit=one.unit, label=f"Mean temperature by hour of the day in {one.unit}"
@@ -180,7 +180,7 @@ def energy_cards(one: Energy) -> list[Card]:
         cards.append(
             Card(
                 title="By weekday and hour",
-                note=f"Mean of the last eight weeks. {_busiest(one)}",
+                note=_busiest(one),
                 wide=True,
                 plot=charts.by_hour(
                     one.by_hour, unit="kWh per hour", label="Mean energy by weekday and hour in kWh", frame=FULL

@@ -77,6 +77,7 @@ def _one(chart: Any, frame: Frame, label: str) -> str:
             titleFontSize=size,
             titleFontWeight="normal",
             labelOverlap=True,
+            labelSeparation=6,
         )
         .configure_legend(
             labelColor=ROLES["ink"],
