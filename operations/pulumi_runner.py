@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from operations import paths, pulumi_lock, pulumi_project
+from operations import paths, protected_data, pulumi_lock, pulumi_project
 from operations.errors import UserError
 from operations.influxd import write_private
 from operations.stack_diff import ResourceChange, changes_of
@@ -201,6 +201,13 @@ class Stack:
     def _explained(self, reason: str) -> str:
         return explained(reason, self.name, self._configuration())
 
+    def _costs(self, reason: str) -> str:
+        """What the buckets hold that pulumi refuses to delete."""
+        if not protected_data.refused_buckets(reason):
+            return ""
+        state = json.loads(self.run("stack", "export", "--stack", self.name))
+        return protected_data.costs(reason, state, {**os.environ, **self.environment})
+
     def _operate(self, operation: str, arguments: list[str], progress: Progress | None) -> Result:
         """Run it; a lock whose owner is gone is taken away first. Raises PulumiError."""
         try:
@@ -248,7 +255,8 @@ class Stack:
             errors = errors_of(events)
             if process.returncode != 0:
                 shown = "\n".join(errors) or complaint(output.read_text(errors="replace"))
-                raise PulumiError(f"pulumi {operation} of stack {self.name} failed: {self._explained(shown)}")
+                shown = "\n".join(filter(None, [self._explained(shown), self._costs(shown)]))
+                raise PulumiError(f"pulumi {operation} of stack {self.name} failed: {shown}")
             summary: dict[str, Any] = next((e["summaryEvent"] for e in reversed(events) if "summaryEvent" in e), {})
             counts = {str(name): int(count) for name, count in (summary.get("resourceChanges") or {}).items()}
             return Result(counts, changes_of(events))

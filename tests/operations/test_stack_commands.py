@@ -158,3 +158,19 @@ def test_the_variables_of_one_home_of_several() -> None:
         of_home(outputs, "c")
     with pytest.raises(Exception, match="a single home: leave out --home a"):
         of_home(one, "a")
+
+
+def test_what_a_bucket_holds_is_said_where_it_would_be_deleted(
+    tmp_path: Path, pulumi_environment: dict[str, str], influxd: LocalInfluxd, unique: str
+) -> None:
+    own = {**pulumi_environment, "PULUMI_BACKEND_URL": tmp_path.as_uri()}
+    settings = f"config:\n  hearthflux:organization: held-{unique}\n  hearthflux:homes: "
+    both = Stack("dev", own, f"{settings}[ann, ben]\n")
+    both.ensure()
+    both.up()
+    org_id = both.outputs()["homes"]["ben"]["org_id"]
+    [bucket] = influxd.api("GET", f"/api/v2/buckets?orgID={org_id}&name=ben_events")["buckets"]
+    influxd.write(bucket["id"], org_id, "probe f=1,g=2", age_seconds=60)
+    with pytest.raises(PulumiError, match=r"'ben_events' holds 2 stored values.*allowDataLoss") as refused:
+        Stack("dev", own, f"{settings}[ann]\n").preview()
+    assert pulumi_environment["INFLUXDB_TOKEN"] not in str(refused.value)
