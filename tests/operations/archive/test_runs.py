@@ -68,7 +68,7 @@ def killed_at_random(home: ArchivedHome, times: int, progress: Callable[[], int]
     for _ in range(times):
         before = progress()
         process = subprocess.Popen(
-            [sys.executable, "-m", "operations.cli", "archive", *arguments, "--rows-per-second", "100"],
+            [sys.executable, "-m", "operations.cli", "archive", *arguments, "--rows-per-second", "25"],
             cwd=ROOT,
             env={**inherited, **home.environment, "HEARTHFLUX_LOCAL": str(home.folder.parent / "local")},
             stdout=subprocess.DEVNULL,
