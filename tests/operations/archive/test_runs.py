@@ -75,13 +75,15 @@ def killed_at_random(home: ArchivedHome, times: int, progress: Callable[[], int]
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
         )
-        end = time.monotonic() + 30
-        while progress() == before and time.monotonic() < end:
-            time.sleep(0.05)
-        time.sleep(random.random() * 0.4)
-        assert process.poll() is None
-        process.kill()
-        process.wait()
+        try:
+            end = time.monotonic() + 30
+            while progress() == before and time.monotonic() < end:
+                time.sleep(0.05)
+            time.sleep(random.random() * 0.4)
+            assert process.poll() is None
+        finally:
+            process.kill()
+            process.wait()
 
 
 @pytest.mark.timeout(180)
@@ -92,6 +94,13 @@ async def test_killed_at_random_moments_and_run_again(home: ArchivedHome, today:
     before = home.rows()
 
     def archived() -> int:
+        while True:
+            try:
+                return whole_days()
+            except FileNotFoundError:
+                continue  # what is not whole yet got its final name while we looked
+
+    def whole_days() -> int:
         archive = home.archive()
         for path in home.folder.rglob("*.parquet"):
             assert pq.read_metadata(path).num_rows == 10
