@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from tools.debian import library_path
 HOST = "127.0.0.1"
 
 
-class Server:
+class Server(ABC):
     """Started when made; `address` is SQLAlchemy's, as Home Assistant's `db_url` has it."""
 
     dialect = ""
@@ -33,15 +34,15 @@ class Server:
         self._process = self._start()
         self.connection = self._connect()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        raise NotImplementedError
+    @abstractmethod
+    def _start(self) -> subprocess.Popen[bytes]: ...
 
-    def _open(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _open(self) -> Any: ...
 
     @property
-    def address(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def address(self) -> str: ...
 
     def _connect(self) -> Any:
         end = time.monotonic() + 60
