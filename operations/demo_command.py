@@ -31,9 +31,7 @@ console = Console(stderr=True)
 
 
 def write_json(path: Path, content: object) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
-    partial.rename(path)
+    paths.write_at_once(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def bars() -> Progress:

@@ -14,3 +14,10 @@ def local(*parts: str) -> Path:
     """A path below `.local` (or HEARTHFLUX_LOCAL); the folder itself is made, readable by the user only."""
     LOCAL.mkdir(mode=0o700, parents=True, exist_ok=True)
     return LOCAL.joinpath(*parts)
+
+
+def write_at_once(path: Path, content: bytes) -> None:
+    """Write a file that has its name only when it is whole, also where this process is killed meanwhile."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    partial.rename(path)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from event_schema import Event, attributes, conversion, event, home_assistant
+from operations import paths
 from operations.demo import dataset
 
 SOURCES: tuple[ModuleType, ...] = (attributes, conversion, event, home_assistant, dataset)
@@ -31,10 +32,8 @@ def key(made_from: MadeFrom) -> str:
 
 def keep(path: Path, made_from: MadeFrom, events: Sequence[Event]) -> None:
     """Keep the events; a half-written file never has the final name."""
-    partial = path.with_name(f".{path.name}.partial")
     values = [tuple(getattr(one, name) for name in NAMES) for one in events]
-    partial.write_bytes(pickle.dumps((key(made_from), values), protocol=5))
-    partial.rename(path)
+    paths.write_at_once(path, pickle.dumps((key(made_from), values), protocol=5))
 
 
 def kept(path: Path, made_from: MadeFrom) -> list[Event] | None:

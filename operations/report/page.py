@@ -10,6 +10,8 @@ from typing import Literal
 
 import jinja2
 
+from operations import paths
+
 Mark = Literal["", "good", "bad"]
 
 
@@ -77,7 +79,5 @@ def html(page: Page) -> str:
 
 def write(path: Path, page: Page) -> Path:
     """Write the page to `path`, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(html(page))
-    partial.rename(path)
+    paths.write_at_once(path, html(page).encode())
     return path
