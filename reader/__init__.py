@@ -8,6 +8,7 @@ async with SummaryReader(ReaderSettings.from_env()) as reader:
 """
 
 from influxdb_connection import ServerProblem as ReaderError
+from reader.changers import ChangeRow
 from reader.metrics import ReaderCollector
 from reader.patterns import AnomalyRow, ComparisonRow, DegreeDayRow, ProfileRow
 from reader.periods import InvalidQuery, parse_duration
@@ -15,7 +16,7 @@ from reader.rows import SummaryRow, to_pandas, to_polars
 from reader.settings import ReaderSettings
 from reader.stats import QueryRecord, ReaderStats
 from reader.summary_reader import SummaryReader
-from reader.whole_home import ChangeRow, EnergyRow
+from reader.whole_home import EnergyRow
 
 __all__ = [
     "AnomalyRow",

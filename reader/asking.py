@@ -11,11 +11,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from event_schema import Tier, Tiers
+from event_schema.home_assistant import DAILY_STATISTICS, HOURLY_STATISTICS
 from influxdb_connection import Connection, ServerProblem
 from reader.periods import InvalidQuery, Width, window_at
 from templates.render import render
 
 RETENTION_SECONDS = 600.0
+# What is read beside a tier's rows from events (`hearthflux import recorder`), by the tier's name.
+STATISTICS = {"hourly": HOURLY_STATISTICS.name, "daily": DAILY_STATISTICS.name}
 BEGINNING = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 
 
@@ -58,11 +61,14 @@ class Asking:
         given = values if tier is None else {"tier": tier, **values}
         found = await self.connection.rows(render(f"queries/{template}.flux.j2", **given), instant)
         if tier is not None:
-            self.count(tier, len(found))
+            statistics = sum(row["result"] == "statistics" for row in found)
+            self._count(tier.name, len(found) - statistics)
+            if statistics:
+                self._count(f"{tier.name}_statistics", statistics)
         return found
 
-    def count(self, tier: Tier, rows: int) -> None:
-        self.tier_rows[tier.name] = self.tier_rows.get(tier.name, 0) + rows
+    def _count(self, name: str, rows: int) -> None:
+        self.tier_rows[name] = self.tier_rows.get(name, 0) + rows
 
     async def oldest(self, tier: Tier, now: datetime, width: Width, zone: ZoneInfo) -> datetime:
         """The start of the first window of which the tier still keeps every point. Raises ServerProblem."""

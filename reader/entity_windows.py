@@ -3,6 +3,9 @@
 A tier is read up to its last stored window of the entity; what lies between that window's end and the end of the span
 comes from the next finer tier. So no time is counted twice and none is left out, whether the running hour, a task that
 has not run yet or one that has been down for days is the reason.
+
+Where a window has no row from events, the one from Home Assistant's long-term statistics stands in for it: days from
+days, hours from hours.
 """
 
 from __future__ import annotations
@@ -16,10 +19,10 @@ from event_schema import HOLD_DAYS, Tier
 from event_schema.calendar import DAY, Span, day_of, day_start, has_whole_hours
 from event_schema.roll_up import roll_up
 from influxdb_connection import ServerProblem
-from reader.asking import BEGINNING, Asking
+from reader.asking import BEGINNING, STATISTICS, Asking
 from reader.events import Carried, RawEvent, nanoseconds, sum_up
 from reader.periods import Width, window_at, windows
-from reader.rows import Summed, summed_from
+from reader.rows import Summed, answered, summed_from
 
 Found = dict[datetime, Summed]
 # Raw events are read so many days at a time: a busy entity has some 100,000 in them.
@@ -29,22 +32,26 @@ _NOT_A_TAG = frozenset({"result", "table", "_time", "_value", "_field"})
 
 @dataclass(frozen=True, slots=True)
 class EntityWindows:
-    """Reads one entity. `now` is the moment of the query; `fields` those wanted of stored rows, all where empty."""
+    """Reads one entity. `now` is the moment of the query; `fields` those wanted of stored rows, all where empty;
+    `statistics` says whether those stand in."""
 
     asking: Asking
     entity_id: str
     zone: ZoneInfo
     now: datetime
     fields: tuple[str, ...] = ()
+    statistics: bool = True
 
     async def hours(self, start: datetime, stop: datetime, until: datetime | None = None) -> Found:
-        """The hours of UTC in [start, stop) that have events; the last one may be cut by `stop`. Windows that are
-        stored already come along up to `until`."""
-        return await self._joined(self.asking.tiers.hourly, "hour", start, stop, until, self._hours_of_events)
+        """The hours of UTC in [start, stop) of which something is known; the last one may be cut by `stop`. Windows
+        that are stored already come along up to `until`."""
+        tier = self.asking.tiers.hourly
+        return await self._joined(tier, "hour", start, stop, until, self._hours_of_events, self.statistics)
 
     async def days(self, start: datetime, stop: datetime, until: datetime | None = None) -> Found:
         """Likewise the home's days."""
-        return await self._joined(self.asking.tiers.daily, "day", start, stop, until, self._finer_days)
+        tier = self.asking.tiers.daily
+        return await self._joined(tier, "day", start, stop, until, self._finer_days, self.statistics)
 
     async def rolled_up(self, spans: Sequence[Span]) -> Found:
         """Weeks, months, seasons or years that neighbour each other, from their days."""
@@ -62,23 +69,22 @@ class EntityWindows:
         stop: datetime,
         until: datetime | None,
         finer: Callable[[datetime, datetime], Awaitable[Found]],
+        statistics: bool,
     ) -> Found:
         begin = max(start, await self.asking.oldest(tier, self.now, width, self.zone))
         if begin >= stop:
             return await finer(start, stop)
-        found = summed_from(
-            await self.asking.rows(
-                "summaries", tier, entity_id=self.entity_id, start=begin, stop=until or stop, fields=self.fields
-            )
-        )
+        found, standing_in = await self._stored(tier, begin, until or stop, statistics)
         seam = begin
-        if found:
-            last = window_at(max(found), width, self.zone)
-            if last.start != max(found):
+        if found or standing_in:
+            newest = max([*found, *standing_in])
+            if window_at(newest, width, self.zone).start != newest:
                 self.asking.note = (
                     f"the stored {width}s do not begin where a {width} in {self.zone.key} does: HOME_TIME_ZONE is not "
                     "the one that they were summed up with"
                 )
+        if found:
+            last = window_at(max(found), width, self.zone)
             if last.start < stop < last.stop:
                 # Nobody sums up a window that is not over: it is made again from what there is.
                 found = {time: row for time, row in found.items() if time < last.start}
@@ -86,13 +92,34 @@ class EntityWindows:
             seam = last.stop
         before = await finer(start, begin) if start < begin else {}
         after = await finer(seam, stop) if seam < stop else {}
-        return {**before, **found, **after}
+        events = {**before, **found, **after}
+        if not standing_in:
+            return events
+        return dict(sorted({**{time: row for time, row in standing_in.items() if time < stop}, **events}.items()))
+
+    async def _stored(self, tier: Tier, start: datetime, stop: datetime, statistics: bool) -> tuple[Found, Found]:
+        """A tier's rows of windows that begin in [start, stop): those from events, those from statistics."""
+        measurements = [("events", tier.measurement)]
+        if statistics:
+            measurements.append(("statistics", STATISTICS[tier.name]))
+        rows = await self.asking.rows(
+            "summaries",
+            tier,
+            entity_id=self.entity_id,
+            start=start,
+            stop=stop,
+            measurements=measurements,
+            fields=self.fields,
+        )
+        return summed_from(rows)
 
     async def _finer_days(self, start: datetime, stop: datetime) -> Found:
         if not has_whole_hours(start, stop, self.zone):
             return await self._from_events(start, stop, "day")
         before = day_start(day_of(start, self.zone) - (HOLD_DAYS + 1) * DAY, self.zone)
-        found = await self.hours(before, stop)
+        found = await self._joined(
+            self.asking.tiers.hourly, "hour", before, stop, None, self._hours_of_events, statistics=False
+        )
         if not found:
             return {}
         since, until = max(start, window_at(min(found), "day", self.zone).start), min(stop, max(found) + DAY)
@@ -114,9 +141,10 @@ class EntityWindows:
                 end += 1
             inside = [found[part.start] for part in parts[middle:end] if part.start in found]
             if inside:
-                domain = inside[-1].domain
-                values = roll_up(rows, parts[begin:end], span.start, self.zone, domain)
-                made[span.start] = Summed(domain, inside[-1].device_class, values or {})
+                # An entity of which there are no states any more has statistics without a class.
+                last = next((one for one in reversed(inside) if one.source == "events"), inside[-1])
+                values = roll_up(rows, parts[begin:end], span.start, self.zone, last.domain)
+                made[span.start] = Summed(last.domain, last.device_class, *answered(inside, values or {}))
         return made
 
     async def _hours_of_events(self, start: datetime, stop: datetime) -> Found:
@@ -150,7 +178,9 @@ class EntityWindows:
             return start, stop
         times = [
             row["_time"]
-            for row in await self.asking.rows("bounds", raw, entity_id=self.entity_id, start=start, stop=stop)
+            for row in await self.asking.rows(
+                "bounds", raw, entity_id=self.entity_id, start=start, stop=stop, measurements=[raw.measurement]
+            )
         ]
         if not times:
             return stop, stop

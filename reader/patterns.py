@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from event_schema.calendar import Season, Span, day_of, day_start, season_of
 from event_schema.roll_up import merged
 from reader.periods import Asked, Duration, InvalidQuery, Width, window_at
-from reader.rows import SummaryRow, Summed
+from reader.rows import Source, SummaryRow, Summed, answered, source_of
 
 Measure = Literal[
     "auto",
@@ -84,9 +84,9 @@ PROFILE_FIELDS = (
 class ProfileRow:
     """One hour of the day (`slot` 0 to 23) or one weekday (0 is Monday), over all such windows of the span.
 
-    `windows` had events, of `occurrences` that lie between the entity's first and last window; `energy` and
+    `windows` had a row, of `occurrences` that lie between the entity's first and last window; `energy` and
     `increase` are means per occurrence, `on_seconds` too; `avg_value` is the mean of the values reported,
-    `time_weighted_avg` that over time.
+    `time_weighted_avg` that over time. `source` as of a SummaryRow.
     """
 
     slot: int
@@ -97,10 +97,11 @@ class ProfileRow:
     time_weighted_avg: float | None
     min_value: float | None
     max_value: float | None
-    event_count: int
+    event_count: int | None
     energy: float | None
     increase: float | None
     on_seconds: float | None
+    source: Source = "events"
 
 
 def profile(
@@ -117,12 +118,13 @@ def profile(
         for start in starts:
             if first <= start <= last:
                 occurrences[slot_of(start)] += 1
-    inside: dict[int, list[Mapping[str, float]]] = {}
+    inside: dict[int, list[Summed]] = {}
     for start, window in found.items():
-        inside.setdefault(slot_of(start), []).append(window.values)
+        inside.setdefault(slot_of(start), []).append(window)
     rows = []
     for slot in sorted(inside):
-        values, often = merged(inside[slot]), occurrences[slot]
+        values, source = answered(inside[slot], merged(window.values for window in inside[slot]))
+        often = occurrences[slot]
 
         def each(name: str, values: Mapping[str, float] = values, often: int = often) -> float | None:
             return values[name] / often if name in values and often else None
@@ -137,10 +139,11 @@ def profile(
                 time_weighted_avg=values.get("time_weighted_avg"),
                 min_value=values.get("min_value"),
                 max_value=values.get("max_value"),
-                event_count=int(values.get("event_count", 0)),
+                event_count=int(values.get("event_count", 0)) if source == "events" else None,
                 energy=each("total_energy"),
                 increase=each("increase"),
                 on_seconds=each("on_seconds"),
+                source=source,
             )
         )
     return rows
@@ -152,7 +155,8 @@ def profile(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRow:
     """A period beside another one: `value` and `before` are the same `measure` of both, `change` their difference and
-    `change_percent` that in percent of `before` (None where that is 0, or where one is not there)."""
+    `change_percent` that in percent of `before` (None where that is 0, or where one is not there). `source` and
+    `before_source` as of a SummaryRow, None of a period that has no row."""
 
     time: datetime
     stop: datetime
@@ -163,6 +167,8 @@ class ComparisonRow:
     before_label: str
     change: float | None
     change_percent: float | None
+    source: Source | None = "events"
+    before_source: Source | None = "events"
 
 
 Pair = tuple[Span, Span]
@@ -234,6 +240,8 @@ def compared(
                 before_label=label(day_of(other.start, zone), width, hemisphere) + so_far,
                 change=change,
                 change_percent=None if change is None or not before else change / abs(before) * 100,
+                source=rows[one].source if one in rows else None,
+                before_source=rows[other].source if other in rows else None,
             )
         )
     return found
@@ -244,12 +252,14 @@ def compared(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DegreeDayRow:
-    """One day of the home: the mean outdoor temperature and how much it lies below the base, 0 where it does not."""
+    """One day of the home: the mean outdoor temperature and how much it lies below the base, 0 where it does not.
+    `source` as of a SummaryRow."""
 
     time: datetime
     day: date
     mean_temperature: float
     degree_days: float
+    source: Source = "events"
 
 
 def degree_days(rows: Iterable[SummaryRow], base: float, zone: ZoneInfo) -> list[DegreeDayRow]:
@@ -260,8 +270,9 @@ def degree_days(rows: Iterable[SummaryRow], base: float, zone: ZoneInfo) -> list
         mean = row.avg_value if row.time_weighted_avg is None else row.time_weighted_avg
         if mean is not None:
             below = max(0.0, base - mean)
+            day = day_of(row.time, zone)
             found.append(
-                DegreeDayRow(time=row.time, day=day_of(row.time, zone), mean_temperature=mean, degree_days=below)
+                DegreeDayRow(time=row.time, day=day, mean_temperature=mean, degree_days=below, source=row.source)
             )
     return found
 
@@ -273,7 +284,8 @@ def degree_days(rows: Iterable[SummaryRow], base: float, zone: ZoneInfo) -> list
 class AnomalyRow:
     """A day beside the same weekdays before it. `expected` is their median, `lower` and `upper` bound what is usual,
     `score` says how far off the day is (3.5 is at the bound), `history` how many weekdays it was compared with.
-    With too few of them there are no bounds and `anomalous` is None."""
+    With too few of them there are no bounds and `anomalous` is None. `source` says where the day and these weekdays
+    came from."""
 
     time: datetime
     day: date
@@ -286,6 +298,7 @@ class AnomalyRow:
     score: float | None
     history: int
     anomalous: bool | None
+    source: Source = "events"
 
 
 SMALLEST_HISTORY = 4
@@ -307,6 +320,7 @@ def anomalies(
 ) -> list[AnomalyRow]:
     """A row for each day from `since` on. `rows` are days in order and begin `weeks` weeks earlier."""
     values = {day_of(row.time, zone): value for row in rows if (value := value_of(row, measure)) is not None}
+    sources = {day_of(row.time, zone): row.source for row in rows}
     found = []
     for row in rows:
         day = day_of(row.time, zone)
@@ -314,7 +328,8 @@ def anomalies(
             continue
         value = values[day]
         same = [date.fromordinal(day.toordinal() - 7 * week) for week in range(1, weeks + 1)]
-        history = [values[one] for one in same if one in values]
+        same = [one for one in same if one in values]
+        history = [values[one] for one in same]
         expected = lower = upper = score = None
         anomalous = None
         if len(history) >= SMALLEST_HISTORY:
@@ -336,6 +351,7 @@ def anomalies(
                 score=score,
                 history=len(history),
                 anomalous=anomalous,
+                source=source_of(sources[one] for one in (day, *same)),
             )
         )
     return found

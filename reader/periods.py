@@ -73,7 +73,8 @@ class Asked:
     """Which windows a query asks for: those of `width` that begin in [start, stop), aligned.
 
     `stop` is the start of the running window, or `now` where that one is asked for too. `most` is how many rows a
-    duration may have at most, None for a span with bounds of its own.
+    duration may have at most, None for a span with bounds of its own. `statistics` says whether those of Home Assistant
+    may stand in where there are no events.
     """
 
     width: Width
@@ -82,6 +83,7 @@ class Asked:
     now: datetime
     zone: ZoneInfo
     most: int | None = None
+    statistics: bool = True
 
     @property
     def running(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from event_schema.calendar import Span, day_start
 from influxdb_connection import Connection
-from reader import patterns, whole_home
+from reader import patterns
 from reader.asking import Asking, Retained, check_entity
 from reader.entity_windows import EntityWindows
 from reader.periods import Asked, InvalidQuery, Width, asked, window_at
@@ -66,9 +67,11 @@ class Querying:
         start: Moment = None,
         stop: Moment = None,
         running: bool = False,
+        statistics: bool = True,
     ) -> Asked:
         moment = now if now is None or isinstance(now, datetime) else day_start(now, self._zone)
-        return asked(width, duration, self._zone, now=moment, start=start, stop=stop, running=running)
+        found = asked(width, duration, self._zone, now=moment, start=start, stop=stop, running=running)
+        return dataclasses.replace(found, statistics=statistics)
 
     async def _answer(self, kind: str, work: Work[T], entity_id: str = "") -> list[T]:
         asking = Asking(self._connection, self.settings.tiers, self._retained)
@@ -115,7 +118,7 @@ class Querying:
         return reach
 
     def _entity(self, asking: Asking, entity_id: str, span: Asked, fields: tuple[str, ...] = ()) -> EntityWindows:
-        return EntityWindows(asking, check_entity(entity_id), self._zone, span.now, fields)
+        return EntityWindows(asking, check_entity(entity_id), self._zone, span.now, fields, span.statistics)
 
     async def _windows(
         self,
@@ -126,10 +129,11 @@ class Querying:
         start: Moment,
         stop: Moment,
         running: bool,
+        statistics: bool,
         now: Moment,
     ) -> list[SummaryRow]:
         check_entity(entity_id)
-        span = self._asked(width, duration, now, start, stop, running)
+        span = self._asked(width, duration, now, start, stop, running, statistics)
         return await self._answer(kind, lambda asking: self._summed(asking, entity_id, span), entity_id)
 
     async def _summed(self, asking: Asking, entity_id: str, span: Asked, *, check: bool = True) -> list[SummaryRow]:
@@ -160,11 +164,12 @@ class Querying:
         measure: patterns.Measure,
         against: patterns.Against,
         running: bool,
+        statistics: bool,
         now: Moment,
     ) -> list[patterns.ComparisonRow]:
         check_entity(entity_id)
         patterns.check_measure(measure)
-        span = self._asked(width, duration, now)
+        span = self._asked(width, duration, now, statistics=statistics)
         pairs = patterns.pairs(span, against, running=running)
 
         async def work(asking: Asking) -> list[patterns.ComparisonRow]:
@@ -183,8 +188,3 @@ class Querying:
             return patterns.compared(rows, pairs, chosen, width, self._zone, self.settings.hemisphere)
 
         return await self._answer(kind, work, entity_id)
-
-    async def _totals(self, asking: Asking, span: Asked, names: tuple[str, ...]) -> list[whole_home.Totals]:
-        await self._reach(asking, span)
-        over = await whole_home.pieces(asking, span.start, span.stop, span.now, self._zone)
-        return await whole_home.totals(asking, over, names)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from event_schema import SUMMARY_FIELDS
 from event_schema.calendar import Span
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Values = Mapping[str, float]
 FIELD_NAMES = tuple(field.name for field in SUMMARY_FIELDS)
 COUNTS = frozenset(field.name for field in SUMMARY_FIELDS if field.kind == "integer")
+PARTS = {field.name: field.parts for field in SUMMARY_FIELDS if field.parts is not None}
+# Where the values of a row came from: this home's events, Home Assistant's long-term statistics, or some from each.
+Source = Literal["events", "statistics", "mixed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,9 @@ class SummaryRow:
     `time` is the window's start, `stop` its end, both in UTC; a running window ends at the moment of the query.
     `complete` is False of a running window and of one whose beginning is past its retention. `total_energy` is in kWh,
     the seconds are seconds, the other values have the entity's own unit. What each field says: docs/summaries.md.
+
+    `source` says where the values came from. Statistics know no counts (None) and nothing that is made of them; a mixed
+    row has the values that both its events and its statistics can answer for.
     """
 
     time: datetime
@@ -38,9 +44,9 @@ class SummaryRow:
     avg_value: float | None = None
     min_value: float | None = None
     max_value: float | None = None
-    event_count: int = 0
+    event_count: int | None = 0
     sum_value: float | None = None
-    value_count: int = 0
+    value_count: int | None = 0
     total_energy: float | None = None
     value_seconds: float | None = None
     covered_seconds: float | None = None
@@ -51,15 +57,36 @@ class SummaryRow:
     last_holds: float | None = None
     increase: float | None = None
     complete: bool = True
+    source: Source = "events"
 
 
 @dataclass(frozen=True, slots=True)
 class Summed:
-    """The values of one window of one entity, and of which class it was."""
+    """The values of one window of one entity, of which class it was, and where they came from."""
 
     domain: str
     device_class: str
     values: Values
+    source: Source = "events"
+
+
+def source_of(sources: Iterable[Source | None]) -> Source:
+    """What several together came from; None is of what is not there."""
+    found = {source for source in sources if source is not None}
+    return found.pop() if len(found) == 1 else "mixed" if found else "events"
+
+
+def answered(windows: Sequence[Summed], values: Values) -> tuple[dict[str, float], Source]:
+    """What windows come to together, without what only those from events, or only those from statistics, can say."""
+    source = source_of(window.source for window in windows)
+    if source != "mixed":
+        return dict(values), source
+    events, statistics = (
+        {name for window in windows if window.source == one for name in window.values}
+        for one in ("events", "statistics")
+    )
+    both = events & statistics
+    return {name: value for name, value in values.items() if both.issuperset(PARTS.get(name, (name,)))}, source
 
 
 def one_per_window(parts: Iterable[tuple[datetime, Summed]]) -> dict[datetime, Summed]:
@@ -78,26 +105,26 @@ def _joined(parts: Sequence[Summed]) -> Summed:
     return Summed(latest.domain, latest.device_class, merged(one.values for one in parts))
 
 
-def summed_from(records: Iterable[Mapping[str, Any]]) -> dict[datetime, Summed]:
-    """The windows that the rows of `queries/summaries.flux.j2` hold."""
-    names = FIELD_NAMES
-    return one_per_window(
-        (
-            record["_time"],
-            Summed(
-                record.get("domain") or "",
-                record.get("device_class") or "",
-                {name: value for name in names if (value := record.get(name)) is not None},
-            ),
-        )
-        for record in records
-    )
+def summed_from(records: Iterable[Mapping[str, Any]]) -> tuple[dict[datetime, Summed], dict[datetime, Summed]]:
+    """The windows that the rows of `queries/summaries.flux.j2` hold: those from events, those from statistics."""
+    found: dict[Source, list[tuple[datetime, Summed]]] = {"events": [], "statistics": []}
+    for record in records:
+        source: Source = record["result"]
+        values = {name: value for name in FIELD_NAMES if (value := record.get(name)) is not None}
+        if source == "statistics":
+            # Whether a statistic's state still holds in a window without one is not known.
+            values.pop("last_holds", None)
+        window = Summed(record.get("domain") or "", record.get("device_class") or "", values, source)
+        found[source].append((record["_time"], window))
+    # A statistic is one row. Where it was brought in under two classes, both say the same.
+    statistics = sorted(found["statistics"], key=lambda one: (one[0], one[1].device_class))
+    return one_per_window(found["events"]), dict(statistics)
 
 
 def summary_row(entity_id: str, span: Span, window: Summed, *, complete: bool) -> SummaryRow:
     values: dict[str, Any] = dict(window.values)
     for name in COUNTS:
-        values[name] = int(values.get(name) or 0)
+        values[name] = int(values.get(name) or 0) if window.source == "events" else None
     return SummaryRow(
         time=span.start,
         stop=span.stop,
@@ -105,6 +132,7 @@ def summary_row(entity_id: str, span: Span, window: Summed, *, complete: bool) -
         domain=window.domain,
         device_class=window.device_class,
         complete=complete,
+        source=window.source,
         **values,
     )
 
@@ -125,6 +153,8 @@ def to_pandas(rows: Sequence[Any], kind: type = SummaryRow) -> pandas.DataFrame:
     for field in dataclasses.fields(rows[0] if rows else kind):
         if "datetime" in str(field.type):
             frame[field.name] = pandas.to_datetime(frame[field.name], utc=True)
+        elif field.type == "int | None":
+            frame[field.name] = frame[field.name].astype("Int64")
     return frame
 
 
@@ -142,6 +172,7 @@ def to_polars(rows: Sequence[Any], kind: type = SummaryRow) -> polars.DataFrame:
         "bool": polars.Boolean(),
         "str": polars.String(),
         "date": polars.Date(),
+        "Source": polars.String(),
     }
     schema = {
         field.name: types[str(field.type).split(" |")[0]] for field in dataclasses.fields(rows[0] if rows else kind)

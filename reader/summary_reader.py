@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from event_schema.calendar import DAY, day_of, day_start
-from reader import patterns, whole_home
+from event_schema.calendar import DAY, Span, day_of, day_start
+from reader import changers, patterns, whole_home
 from reader.asking import Asking, check_entity
-from reader.periods import Asked, InvalidQuery, windows
+from reader.periods import InvalidQuery, windows
 from reader.querying import Moment, Querying
 from reader.rows import SummaryRow
 
@@ -20,7 +20,9 @@ class SummaryReader(Querying):
 
     A duration (`12h`, `30d`, `2w`, `6mo`, `1y`) counts back in whole windows from the start of the one that is running;
     `start` and `stop` (dates of the home, or datetimes with a time zone) name a span instead. With `running` the window
-    of this moment is the last row, as far as it has come. `now` sets the moment (default: now).
+    of this moment is the last row, as far as it has come. `now` sets the moment (default: now). Where an entity has no
+    row from events, that of Home Assistant's long-term statistics stands in (`hearthflux import recorder` brings them);
+    each row's `source` says so, and `statistics=False` leaves them out.
     Every query raises InvalidQuery for what can't be asked and ReaderError where the server has no answer.
     """
 
@@ -34,6 +36,7 @@ class SummaryReader(Querying):
         start: Moment = None,
         stop: Moment = None,
         running: bool = False,
+        statistics: bool = True,
         now: Moment = None,
     ) -> list[SummaryRow]:
         """The hours of an entity, oldest first; "1d" at 10:37 is the 24 hours from 10:00 to 10:00.
@@ -41,7 +44,7 @@ class SummaryReader(Querying):
         So 24 rows where every hour had events (hours without events have no row). Should the running hour be stored
         already, it takes the place of the oldest.
         """
-        return await self._windows("hourly", "hour", entity_id, duration, start, stop, running, now)
+        return await self._windows("hourly", "hour", entity_id, duration, start, stop, running, statistics, now)
 
     async def query_daily_summaries(
         self,
@@ -51,10 +54,11 @@ class SummaryReader(Querying):
         start: Moment = None,
         stop: Moment = None,
         running: bool = False,
+        statistics: bool = True,
         now: Moment = None,
     ) -> list[SummaryRow]:
         """The days of an entity in the home's time zone, oldest first; "30d" gives at most 30 rows."""
-        return await self._windows("daily", "day", entity_id, duration, start, stop, running, now)
+        return await self._windows("daily", "day", entity_id, duration, start, stop, running, statistics, now)
 
     async def query_weekly_summaries(
         self,
@@ -64,10 +68,11 @@ class SummaryReader(Querying):
         start: Moment = None,
         stop: Moment = None,
         running: bool = False,
+        statistics: bool = True,
         now: Moment = None,
     ) -> list[SummaryRow]:
         """The weeks of an entity, from Monday on; rolled up from its days, exactly."""
-        return await self._windows("weekly", "week", entity_id, duration, start, stop, running, now)
+        return await self._windows("weekly", "week", entity_id, duration, start, stop, running, statistics, now)
 
     async def query_monthly_summaries(
         self,
@@ -77,10 +82,11 @@ class SummaryReader(Querying):
         start: Moment = None,
         stop: Moment = None,
         running: bool = False,
+        statistics: bool = True,
         now: Moment = None,
     ) -> list[SummaryRow]:
         """The months of an entity, likewise."""
-        return await self._windows("monthly", "month", entity_id, duration, start, stop, running, now)
+        return await self._windows("monthly", "month", entity_id, duration, start, stop, running, statistics, now)
 
     async def query_seasonal_summaries(
         self,
@@ -90,10 +96,11 @@ class SummaryReader(Querying):
         start: Moment = None,
         stop: Moment = None,
         running: bool = False,
+        statistics: bool = True,
         now: Moment = None,
     ) -> list[SummaryRow]:
         """The meteorological seasons of an entity: those from December, March, June and September on."""
-        return await self._windows("seasonal", "season", entity_id, duration, start, stop, running, now)
+        return await self._windows("seasonal", "season", entity_id, duration, start, stop, running, statistics, now)
 
     async def query_yearly_summaries(
         self,
@@ -103,10 +110,11 @@ class SummaryReader(Querying):
         start: Moment = None,
         stop: Moment = None,
         running: bool = False,
+        statistics: bool = True,
         now: Moment = None,
     ) -> list[SummaryRow]:
         """The calendar years of an entity."""
-        return await self._windows("yearly", "year", entity_id, duration, start, stop, running, now)
+        return await self._windows("yearly", "year", entity_id, duration, start, stop, running, statistics, now)
 
     hourly = query_hourly_summaries
     daily = query_daily_summaries
@@ -118,11 +126,18 @@ class SummaryReader(Querying):
     # patterns of one entity -----------------------------------------------------------------------------------
 
     async def hour_profile(
-        self, entity_id: str, duration: str = "90d", *, start: Moment = None, stop: Moment = None, now: Moment = None
+        self,
+        entity_id: str,
+        duration: str = "90d",
+        *,
+        start: Moment = None,
+        stop: Moment = None,
+        statistics: bool = True,
+        now: Moment = None,
     ) -> list[patterns.ProfileRow]:
         """How the hours of the day differ: one row per hour of the home's clock that had events."""
         labels = [f"{hour:02d}:00" for hour in range(24)]
-        span = self._asked("day", duration, now, start, stop)
+        span = self._asked("day", duration, now, start, stop, statistics=statistics)
 
         async def work(asking: Asking) -> list[patterns.ProfileRow]:
             await self._reach(asking, dataclasses.replace(span, width="hour"))
@@ -133,10 +148,17 @@ class SummaryReader(Querying):
         return await self._answer("hour_profile", work, entity_id)
 
     async def weekday_profile(
-        self, entity_id: str, duration: str = "1y", *, start: Moment = None, stop: Moment = None, now: Moment = None
+        self,
+        entity_id: str,
+        duration: str = "1y",
+        *,
+        start: Moment = None,
+        stop: Moment = None,
+        statistics: bool = True,
+        now: Moment = None,
     ) -> list[patterns.ProfileRow]:
         """How the weekdays differ: one row per weekday that had events, Monday first."""
-        span = self._asked("day", duration, now, start, stop)
+        span = self._asked("day", duration, now, start, stop, statistics=statistics)
 
         async def work(asking: Asking) -> list[patterns.ProfileRow]:
             await self._reach(asking, span)
@@ -156,13 +178,14 @@ class SummaryReader(Querying):
         measure: patterns.Measure = "auto",
         against: patterns.Against = "year",
         running: bool = False,
+        statistics: bool = True,
         now: Moment = None,
     ) -> list[patterns.ComparisonRow]:
         """Each season beside the same one a year before, or (`against="previous"`) beside the season before it."""
         if against not in ("year", "previous"):
             raise InvalidQuery(f"against {against!r}: year, or previous")
         return await self._compare(
-            "season_against_season", entity_id, duration, "season", measure, against, running, now
+            "season_against_season", entity_id, duration, "season", measure, against, running, statistics, now
         )
 
     async def year_over_year(
@@ -173,13 +196,14 @@ class SummaryReader(Querying):
         by: patterns.By = "month",
         measure: patterns.Measure = "auto",
         running: bool = False,
+        statistics: bool = True,
         now: Moment = None,
     ) -> list[patterns.ComparisonRow]:
         """Each month (season, year) beside the same one a year before. With `running` also the one of this moment, up
         to the last whole day, beside as much of the one a year before."""
         if by not in ("month", "season", "year"):
             raise InvalidQuery(f"by {by!r}: month, season or year")
-        return await self._compare("year_over_year", entity_id, duration, by, measure, "year", running, now)
+        return await self._compare("year_over_year", entity_id, duration, by, measure, "year", running, statistics, now)
 
     async def heating_degree_days(
         self,
@@ -189,12 +213,13 @@ class SummaryReader(Querying):
         base: float = 18.0,
         start: Moment = None,
         stop: Moment = None,
+        statistics: bool = True,
         now: Moment = None,
     ) -> list[patterns.DegreeDayRow]:
         """For each day how far an outdoor temperature's mean lies below `base`, in the entity's own unit."""
         if isinstance(base, bool) or not isinstance(base, int | float) or not -100 <= base <= 200:
             raise InvalidQuery(f"base {base!r}: a temperature in the entity's unit, such as 18 (°C) or 65 (°F)")
-        span = self._asked("day", duration, now, start, stop)
+        span = self._asked("day", duration, now, start, stop, statistics=statistics)
 
         async def work(asking: Asking) -> list[patterns.DegreeDayRow]:
             return patterns.degree_days(await self._summed(asking, entity_id, span), base, self._zone)
@@ -211,6 +236,7 @@ class SummaryReader(Querying):
         measure: patterns.Measure = "auto",
         start: Moment = None,
         stop: Moment = None,
+        statistics: bool = True,
         now: Moment = None,
     ) -> list[patterns.AnomalyRow]:
         """Each day beside the same weekdays of the `weeks` weeks before it: what was expected, between which bounds."""
@@ -219,9 +245,9 @@ class SummaryReader(Querying):
         if isinstance(bound, bool) or not isinstance(bound, int | float) or not 0 < bound < 1000:
             raise InvalidQuery(f"bound {bound!r}: a number above 0, such as {patterns.DEFAULT_BOUND}")
         patterns.check_measure(measure)
-        span = self._asked("day", duration, now, start, stop)
+        span = self._asked("day", duration, now, start, stop, statistics=statistics)
         since = day_start(day_of(span.start, self._zone) - 7 * weeks * DAY, self._zone)
-        wide = Asked(width="day", start=since, stop=span.stop, now=span.now, zone=self._zone)
+        wide = dataclasses.replace(span, start=since, most=None)
 
         async def work(asking: Asking) -> list[patterns.AnomalyRow]:
             await self._reach(asking, span)
@@ -242,6 +268,7 @@ class SummaryReader(Querying):
         start: Moment = None,
         stop: Moment = None,
         running: bool = False,
+        statistics: bool = True,
         now: Moment = None,
     ) -> list[whole_home.EnergyRow]:
         """kWh by "area", "device_class", "domain" or "entity_id", the most first, over whole days of the home (and,
@@ -252,10 +279,16 @@ class SummaryReader(Querying):
         """
         if by not in ("area", "device_class", "domain", "entity_id"):
             raise InvalidQuery(f"by {by!r}: area, device_class, domain or entity_id")
-        span = self._asked("day", duration, now, start, stop, running)
+        span = self._asked("day", duration, now, start, stop, running, statistics)
 
         async def work(asking: Asking) -> list[whole_home.EnergyRow]:
-            found = await self._totals(asking, span, ("total_energy",))
+            await self._reach(asking, span)
+            over = await whole_home.pieces(asking, span.start, span.stop, span.now, self._zone)
+            found = await whole_home.totals(asking, over, ("total_energy",))
+            if statistics:
+                found += await whole_home.energy_of_statistics(
+                    asking, found, span.start, span.stop, span.now, self._zone
+                )
             placed = dict(areas or {})
             used = {one.entity_id for one in found if "total_energy" in one.values} - placed.keys()
             if by == "area" and used:
@@ -277,24 +310,25 @@ class SummaryReader(Querying):
         self,
         duration: str = "7d",
         *,
-        measure: Literal["avg_value", "total_energy", "event_count"] = "avg_value",
+        measure: changers.ChangeMeasure = "time_weighted_avg",
         limit: int = 10,
         now: Moment = None,
-    ) -> list[whole_home.ChangeRow]:
-        """The entities that changed most between the whole days of `duration` and as many days before them."""
-        if measure not in whole_home.CHANGE_FIELDS:
-            raise InvalidQuery(f"measure {measure!r}: one of {', '.join(whole_home.CHANGE_FIELDS)}")
+    ) -> list[changers.ChangeRow]:
+        """The entities that changed most between the whole days of `duration` and as many days before them; from events
+        alone."""
+        if measure not in changers.CHANGE_MEASURES:
+            raise InvalidQuery(f"measure {measure!r}: one of {', '.join(changers.CHANGE_MEASURES)}")
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise InvalidQuery(f"limit {limit!r}: a whole number above 0")
         span = self._asked("day", duration, now)
         first, last = day_of(span.start, self._zone), day_of(span.stop, self._zone)
         since = day_start(first - (last - first), self._zone)
-        earlier = Asked(width="day", start=since, stop=span.start, now=span.now, zone=self._zone)
+        spans = (Span(span.start, span.stop), Span(since, span.start))
 
-        async def work(asking: Asking) -> list[whole_home.ChangeRow]:
-            names = whole_home.CHANGE_FIELDS[measure]
-            present = await self._totals(asking, span, names)
-            return whole_home.changes(present, await self._totals(asking, earlier, names), measure, limit)
+        async def work(asking: Asking) -> list[changers.ChangeRow]:
+            await self._reach(asking, span)
+            present, earlier = [await changers.of_span(asking, one, span.now, self._zone, measure) for one in spans]
+            return changers.changes(present, earlier, measure, limit)
 
         return await self._answer("top_changers", work)
 

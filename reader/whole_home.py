@@ -1,4 +1,4 @@
-"""Questions to all entities at once: energy by area and class, what changed most, which entities there are.
+"""Questions to all entities at once: energy by area and class, which entities there are.
 
 Each span is cut at the newest window that a tier stores, of any entity: whole days from the daily tier, what follows
 from the hourly one, the rest from raw events. Sums, counts, smallest and largest values are computed by the storage
@@ -7,6 +7,7 @@ engine in each of them and put together here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,8 +16,10 @@ from zoneinfo import ZoneInfo
 
 from event_schema import SUMMARY_FIELDS, Tier
 from event_schema.calendar import has_whole_hours
-from reader.asking import Asking
+from reader.asking import STATISTICS, Asking
+from reader.entity_windows import EntityWindows
 from reader.periods import Width, window_at
+from reader.rows import Source, source_of
 
 RECENT = timedelta(days=7)
 Grouping = Literal["area", "device_class", "domain", "entity_id"]
@@ -42,6 +45,7 @@ class Totals:
     domain: str
     device_class: str
     values: Mapping[str, float]
+    source: Source = "events"
 
 
 async def pieces(asking: Asking, start: datetime, stop: datetime, now: datetime, zone: ZoneInfo) -> list[Piece]:
@@ -82,7 +86,9 @@ async def totals(asking: Asking, over: Sequence[Piece], names: Sequence[str]) ->
     found: dict[tuple[str, str, str], dict[str, float]] = {}
     for piece in over:
         aggregates = [_aggregate(name, piece.tier) for name in names]
-        for row in await asking.rows("totals", piece.tier, start=piece.start, stop=piece.stop, aggregates=aggregates):
+        for row in await asking.rows(
+            "totals", piece.tier, start=piece.start, stop=piece.stop, aggregates=aggregates, measurement=""
+        ):
             key = (row.get("entity_id") or "", row.get("domain") or "", row.get("device_class") or "")
             values, name, value = found.setdefault(key, {}), str(row["result"]), row["_value"]
             if value is not None:
@@ -112,26 +118,67 @@ def _combined(name: str, one: float | None, other: float) -> float:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyRow:
     """kWh of one area, device class, domain or entity; `share` of the whole home's (0 to 1), `entities` that used it.
-    An empty name is of what has none."""
+    An empty name is of what has none. `source` as of a SummaryRow."""
 
     name: str
     energy: float
     share: float
     entities: int
+    source: Source = "events"
+
+
+async def energy_of_statistics(
+    asking: Asking, found: Sequence[Totals], start: datetime, stop: datetime, now: datetime, zone: ZoneInfo
+) -> list[Totals]:
+    """The kWh of the days of which an entity has only statistics."""
+    tier = asking.tiers.daily
+    since = max(start, await asking.oldest(tier, now, "day", zone))
+    if since >= stop:
+        return []
+    aggregates = [("statistics", "total_energy", "sum")]
+    have = await asking.rows(
+        "totals", tier, start=since, stop=stop, aggregates=aggregates, measurement=STATISTICS[tier.name]
+    )
+    kinds = {row["entity_id"]: (row.get("domain") or "", row.get("device_class") or "") for row in have}
+    # An entity's events know its class better than its statistics.
+    kinds |= {one.entity_id: (one.domain, one.device_class) for one in found if one.entity_id in kinds}
+
+    async def of(entity_id: str) -> Totals:
+        entity = EntityWindows(asking, entity_id, zone, now, ("total_energy", "event_count"))
+        days = await entity.days(since, stop)
+        energy = sum(day.values.get("total_energy", 0.0) for day in days.values() if day.source == "statistics")
+        domain, device_class = kinds[entity_id]
+        return Totals(
+            entity_id=entity_id,
+            domain=domain,
+            device_class=device_class,
+            values={"total_energy": energy} if energy else {},
+            source="statistics",
+        )
+
+    return await asyncio.gather(*map(of, kinds))
 
 
 def energy_by(found: Iterable[Totals], by: Grouping, areas: Mapping[str, str]) -> list[EnergyRow]:
     """The most first."""
     sums: dict[str, float] = {}
     entities: dict[str, set[str]] = {}
+    sources: dict[str, set[Source]] = {}
     for one in found:
         if "total_energy" in one.values:
             name = areas.get(one.entity_id, NONE) if by == "area" else str(getattr(one, by))
             sums[name] = sums.get(name, 0.0) + one.values["total_energy"]
             entities.setdefault(name, set()).add(one.entity_id)
+            sources.setdefault(name, set()).add(one.source)
     whole = sum(sums.values())
     rows = [
-        EnergyRow(name=name, energy=energy, share=energy / whole if whole else 0.0, entities=len(entities[name]))
+        EnergyRow(
+            name=name,
+            energy=energy,
+            share=energy / whole if whole else 0.0,
+            entities=len(entities[name]),
+            source=source_of(sources[name]),
+        )
         for name, energy in sums.items()
     ]
     return sorted(rows, key=lambda row: (-row.energy, row.name))
@@ -157,87 +204,29 @@ async def latest_areas(asking: Asking, entities: Sequence[str], now: datetime, z
     return {entity: area for entity, (_, area) in found.items()}
 
 
-# what changed -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeRow:
-    """An entity in a span beside the same length of time before it.
-
-    `score` is the change as a share of the whole range of its values in both spans, from 0 to 1: so a door, a
-    temperature and a power can be set beside each other. Of energies it is the share of the larger one.
-    """
-
-    entity_id: str
-    domain: str
-    device_class: str
-    value: float
-    before: float
-    change: float
-    change_percent: float | None
-    score: float
-
-
-CHANGE_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "avg_value": ("sum_value", "value_count", "min_value", "max_value"),
-    "total_energy": ("total_energy",),
-    "event_count": ("event_count",),
-}
-
-
-def changes(now: Iterable[Totals], before: Iterable[Totals], measure: str, limit: int) -> list[ChangeRow]:
-    """The most changed first, at most `limit`; only of entities that have the measure in both spans."""
-    earlier = {(one.entity_id, one.domain, one.device_class): one.values for one in before}
-    rows = []
-    for one in now:
-        was = earlier.get((one.entity_id, one.domain, one.device_class))
-        value, previous = _mean(one.values, measure), None if was is None else _mean(was, measure)
-        if value is None or previous is None or was is None:
-            continue
-        change = value - previous
-        if measure == "avg_value":
-            reach = max(one.values["max_value"], was["max_value"]) - min(one.values["min_value"], was["min_value"])
-        else:
-            reach = max(abs(value), abs(previous))
-        rows.append(
-            ChangeRow(
-                entity_id=one.entity_id,
-                domain=one.domain,
-                device_class=one.device_class,
-                value=value,
-                before=previous,
-                change=change,
-                change_percent=change / abs(previous) * 100 if previous else None,
-                score=min(abs(change) / reach, 1.0) if reach else 0.0,
-            )
-        )
-    return sorted(rows, key=lambda row: (-row.score, -abs(row.change), row.entity_id, row.device_class))[:limit]
-
-
-def _mean(values: Mapping[str, float], measure: str) -> float | None:
-    if measure == "avg_value":
-        return values["sum_value"] / values["value_count"] if values.get("value_count") else None
-    return values.get(measure)
-
-
 # who is there -----------------------------------------------------------------------------------------------
 
 
 async def entities(asking: Asking, now: datetime, zone: ZoneInfo) -> list[str]:
-    """Every entity that any tier holds, from the index."""
+    """Every entity that any tier holds, in statistics too, from the index."""
     found: set[str] = set()
     for tier in asking.tiers:
         start = max(await asking.oldest(tier, now, "hour", zone), EPOCH)
-        rows = await asking.rows("entities", tier, start=start, stop=now)
+        rows = await asking.rows("entities", tier, start=start, stop=now, measurements=_measurements(tier))
         found |= {str(row["_value"]) for row in rows if row.get("_value")}
     return sorted(found)
 
 
+def _measurements(tier: Tier) -> list[str]:
+    return [tier.measurement, *filter(None, [STATISTICS.get(tier.name)])]
+
+
 async def spoken(asking: Asking, entity_id: str, now: datetime, zone: ZoneInfo) -> list[datetime]:
-    """Times of an entity's first and last points in every tier."""
+    """Times of an entity's first and last points in every tier, in statistics too."""
     found = []
     for tier in asking.tiers:
         start = max(await asking.oldest(tier, now, "hour", zone), EPOCH)
-        rows = await asking.rows("bounds", tier, entity_id=entity_id, start=start, stop=now)
+        measurements = _measurements(tier)
+        rows = await asking.rows("bounds", tier, entity_id=entity_id, start=start, stop=now, measurements=measurements)
         found += [row["_time"] for row in rows]
     return found

@@ -33,6 +33,7 @@ OPTIONS = {
     "by": "--by",
     "against": "--against",
     "limit": "--limit",
+    "no_statistics": "--no-statistics",
 }
 
 
@@ -86,8 +87,11 @@ async def ask(reader: SummaryReader, kind: Kind, entity: str, duration: str, cho
     method, _, argument = kind.method.partition(":")
     if kind.method == "entities":
         return [found for found in await reader.entities() if entity.lower() in found.lower()]
+    given = {option: value for option, value in chosen.items() if option != "no_statistics"}
+    if "no_statistics" in chosen:
+        given["statistics"] = False
     words = [argument] if argument else [entity] if entity else []
-    return list(await getattr(reader, method)(*words, duration, **chosen))
+    return list(await getattr(reader, method)(*words, duration, **given))
 
 
 async def why_empty(reader: SummaryReader, entity: str) -> str:
@@ -118,6 +122,9 @@ def query(
     by: Annotated[str, typer.Option(help="month, season or year of year-over-year.")] = "",
     against: Annotated[str, typer.Option(help="year or previous, of season-against-season.")] = "",
     limit: Annotated[int | None, typer.Option(help="How many of top-changers (default 10).")] = None,
+    no_statistics: Annotated[
+        bool, typer.Option("--no-statistics", help="From events alone, without imported long-term statistics.")
+    ] = False,
     home: Annotated[str, typer.Option(help="Which home, where the local stack has several.")] = "",
     json_wanted: Annotated[bool, typer.Option("--json", help="One line: an array of objects.")] = False,
     csv_wanted: Annotated[bool, typer.Option("--csv", help="A line of names, then a line per row.")] = False,
@@ -139,7 +146,7 @@ def query(
     if plot_to is not None:
         plot.check_path(plot_to)
     given = {"start": start, "stop": stop, "running": running, "measure": measure, "base": base, "weeks": weeks}
-    given |= {"bound": bound, "by": by, "against": against, "limit": limit}
+    given |= {"bound": bound, "by": by, "against": against, "limit": limit, "no_statistics": no_statistics}
     chosen = options(kind_name, kind, given)
     entity, duration = arguments(kind_name, kind, first, second, spanned=bool(start or stop))
     found = settings(home)

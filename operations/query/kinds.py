@@ -10,12 +10,14 @@ from typing import Any, Literal
 
 from event_schema.calendar import first_day
 from operations.errors import UserError
+from reader.changers import ChangeRow
 from reader.patterns import AUTOMATIC, AnomalyRow, ComparisonRow, DegreeDayRow, Hemisphere, ProfileRow, label
 from reader.periods import Width
 from reader.rows import SummaryRow
-from reader.whole_home import ChangeRow, EnergyRow
+from reader.whole_home import EnergyRow
 
-SPAN = frozenset({"start", "stop"})
+STATISTICS = frozenset({"no_statistics"})
+SPAN = STATISTICS | {"start", "stop"}
 WINDOWS = SPAN | {"running"}
 Shape = Literal["line", "bars"]
 
@@ -82,7 +84,7 @@ KINDS: Mapping[str, Kind] = {
         help="each season beside that of a year before, or beside the one before it (--against previous)",
         default="2y",
         row=ComparisonRow,
-        takes=frozenset({"measure", "against", "running"}),
+        takes=STATISTICS | {"measure", "against", "running"},
         width="season",
         shape="bars",
         plotted=("change",),
@@ -92,7 +94,7 @@ KINDS: Mapping[str, Kind] = {
         help="each month (--by season, --by year) beside that of a year before",
         default="1y",
         row=ComparisonRow,
-        takes=frozenset({"measure", "by", "running"}),
+        takes=STATISTICS | {"measure", "by", "running"},
         shape="bars",
         plotted=("change",),
     ),

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from operations.query.kinds import Kind, named
+from reader.changers import ChangeRow
 from reader.patterns import AnomalyRow, ComparisonRow, Hemisphere
 from reader.rows import SummaryRow, columns
 from reader.whole_home import EnergyRow
@@ -169,11 +170,21 @@ def _heading(kind: Kind) -> str:
 
 
 def _remark(row: Any) -> str:
+    said = [came_from(row)]
     if isinstance(row, SummaryRow) and not row.complete:
-        return "not whole"
+        said.append("not whole")
     if isinstance(row, AnomalyRow):
-        return "unusual" if row.anomalous else "too little history" if row.anomalous is None else ""
-    return ""
+        said.append("unusual" if row.anomalous else "too little history" if row.anomalous is None else "")
+    return ", ".join(filter(None, said))
+
+
+def came_from(row: Any) -> str:
+    """Where a row's values came from, if not from events alone."""
+    source, before = getattr(row, "source", "events"), getattr(row, "before_source", None)
+    if source and before and source != before:
+        return f"{source} against {before}"
+    found = source or before
+    return "" if found in (None, "events") else str(found)
 
 
 def _total(rows: Sequence[Any]) -> str:
@@ -181,6 +192,6 @@ def _total(rows: Sequence[Any]) -> str:
         return f"together {number(sum(row.energy for row in rows))} kWh"
     if rows and hasattr(rows[0], "degree_days"):
         return f"together {number(sum(row.degree_days for row in rows))} degree days in {len(rows)} days"
-    if rows and isinstance(rows[0], ComparisonRow):
+    if rows and isinstance(rows[0], ComparisonRow | ChangeRow):
         return f"values: {rows[0].measure}"
     return ""

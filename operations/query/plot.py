@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 
 from operations.errors import UserError
 from operations.query.kinds import Kind, named
-from operations.query.output import SHOWN, cell, places_of, plain
+from operations.query.output import SHOWN, came_from, cell, places_of, plain
 from reader.patterns import Hemisphere
 
 FORMATS = (".html", ".svg", ".png", ".json")
 HEIGHT = 16
+# What is drawn where a value did not come from events alone.
+MARKERS = {"statistics": "s", "mixed": "m"}
 
 
 def column(rows: Sequence[Any], kind: Kind) -> str:
@@ -66,6 +68,12 @@ def _line(rows: Sequence[Any], name: str, title: str, zone: ZoneInfo, width: int
     for (field, values), colour in zip(lines.items(), (None, "blue", "red"), strict=False):
         figure.plot(times, values, label=SHOWN[field][0], lc=colour if colours else None)
     legend = ", ".join(SHOWN[field][0] for field in lines)
+    for source, marker in MARKERS.items():
+        marked = [place for place, row in enumerate(drawn) if row.source == source]
+        if marked:
+            at, high_at = [times[place] for place in marked], [lines[name][place] for place in marked]
+            figure.scatter(at, high_at, marker=marker, lc="green" if colours else None)
+            legend += f"; {marker}: {source}"
     return f"{title}: {legend}\n{figure.show()}"
 
 
@@ -89,14 +97,15 @@ def _bars(
     grid.add_column(no_wrap=True)
     grid.add_column(width=max(width - 50, 20))
     grid.add_column(justify="right")
+    grid.add_column(no_wrap=True)
     for row, value in zip(rows, values, strict=True):
         moment = getattr(row, "time", datetime(2000, 1, 1, tzinfo=UTC)).astimezone(zone)
         called = named(row, kind.width, moment, hemisphere)
         if value is None or high == low:
-            grid.add_row(called, "", cell(name, value, places))
+            grid.add_row(called, "", cell(name, value, places), came_from(row))
         else:
             bar = Bar(size=high - low, begin=min(value, 0) - low, end=max(value, 0) - low)
-            grid.add_row(called, bar, cell(name, value, places))
+            grid.add_row(called, bar, cell(name, value, places), came_from(row))
     console = Console(width=width)
     with console.capture() as captured:
         console.print(f"{title}: {SHOWN[name][0]}", markup=False, highlight=False)
@@ -125,13 +134,18 @@ def to_file(rows: Sequence[Any], kind: Kind, title: str, zone: ZoneInfo, hemisph
         # Vega would show instants in the time of whoever looks: the home's clock is what was asked for.
         record["window"] = moment.replace(tzinfo=None).isoformat()
         record["called"] = named(row, kind.width, moment, hemisphere)
+        record["from"] = came_from(row) or "events"
         records.append(record)
     base = altair.Chart(altair.InlineData(records), title=title, width=720, height=320)
     tooltip = [altair.Tooltip("called:N", title=""), altair.Tooltip(f"{name}:Q", title=heading, format=",.3f")]
+    sources: dict[str, Any] = {}
+    if {record["from"] for record in records} != {"events"}:
+        sources["color"] = altair.Color("from:N", title="from")
+        tooltip.append(altair.Tooltip("from:N"))
     if kind.shape == "line" and len(rows) > 1:
         x = altair.X("window:T", title=None)
         drawn = base.mark_line(point=len(rows) < 100).encode(
-            x=x, y=altair.Y(f"{name}:Q", title=heading).scale(zero=False), tooltip=tooltip
+            x=x, y=altair.Y(f"{name}:Q", title=heading).scale(zero=False), tooltip=tooltip, **sources
         )
         low, high = ("lower", "upper") if name == "value" else ("min_value", "max_value")
         if any(record.get(low) is not None for record in records) and name in (
@@ -143,7 +157,7 @@ def to_file(rows: Sequence[Any], kind: Kind, title: str, zone: ZoneInfo, hemisph
             drawn = band + drawn
     else:
         y = altair.Y("called:N", sort=None, title=None)
-        drawn = base.mark_bar().encode(y=y, x=altair.X(f"{name}:Q", title=heading), tooltip=tooltip)
+        drawn = base.mark_bar().encode(y=y, x=altair.X(f"{name}:Q", title=heading), tooltip=tooltip, **sources)
     try:
         if path.suffix.lower() == ".html":
             drawn.save(str(path), inline=True)

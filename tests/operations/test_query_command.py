@@ -150,7 +150,8 @@ def test_a_span_of_its_own(query: Query) -> None:
     rows = json.loads(query("daily", OVEN, "--from", f"{first:%Y-%m-%d}", "--to", f"{last:%Y-%m-%d}", "--json").out)
     assert [row["time"] for row in rows] == [first.isoformat(), (first + timedelta(days=1)).isoformat()]
     energy = query("energy-by-area", "--from", f"{first:%Y-%m-%d}", "--to", f"{last:%Y-%m-%d}", "--json")
-    assert json.loads(energy.out) == [{"name": "kitchen", "energy": 6.0, "share": 1.0, "entities": 1}]
+    kitchen = {"name": "kitchen", "energy": 6.0, "share": 1.0, "entities": 1, "source": "events"}
+    assert json.loads(energy.out) == [kitchen]
 
 
 def test_plots_as_files(query: Query, tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def test_the_rendered_script_of_a_day(home: Home) -> None:
         start=datetime(2026, 1, 1, tzinfo=UTC),
         stop=datetime(2026, 1, 31, 12, tzinfo=UTC),
         fields=("sum_value", "value_count"),
+        measurements=[("events", "daily_events")],
     )
     assert flux == (
         f'from(bucket: "{home.tiers.daily.bucket}")\n'
@@ -110,6 +111,7 @@ def test_the_rendered_script_of_a_day(home: Home) -> None:
         "    |> toFloat()\n"
         '    |> group(columns: ["domain", "device_class"])\n'
         '    |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")\n'
+        '    |> yield(name: "events")\n'
     )
 
 
@@ -118,12 +120,14 @@ async def test_the_filters_of_a_read_and_the_sums_of_a_home_are_done_by_the_stor
     profiled = 'import "profiler"\noption profiler.enabledProfilers = ["operator"]\n'
     span: dict[str, Any] = {"start": NOW - 30 * DAY, "stop": NOW}
     aggregates = [("total_energy", "total_energy", "sum"), ("min_value", "min_value", "min")]
+    one: dict[str, Any] = {"entity_id": "a", "fields": (), "measurements": [("events", "daily_events")]}
+    sums: dict[str, Any] = {"aggregates": aggregates, "measurement": ""}
     async with home.reader() as reader:
         read = await reader.records(
-            profiled + render("queries/summaries.flux.j2", tier=home.tiers.daily, entity_id="a", fields=(), **span)
+            profiled + render("queries/summaries.flux.j2", tier=home.tiers.daily, **one, **span)
         )
         totals = await reader.records(
-            profiled + render("queries/totals.flux.j2", tier=home.tiers.daily, aggregates=aggregates, **span)
+            profiled + render("queries/totals.flux.j2", tier=home.tiers.daily, **sums, **span)
         )
     labels = [row["Type"] for row in read if row.get("_measurement") == "profiler/operator"]
     assert [one for one in labels if "ilter" in one] == ["*influxdb.readFilterSource"]
@@ -208,7 +212,7 @@ async def test_rows_as_data_frames(home: Home) -> None:
     assert to_polars(energy)["entities"].to_list() == [one.entities for one in energy]
     empty: list[SummaryRow] = []
     assert to_pandas(empty).empty
-    assert list(to_polars(empty, EnergyRow).columns) == ["name", "energy", "share", "entities"]
+    assert list(to_polars(empty, EnergyRow).columns) == ["name", "energy", "share", "entities", "source"]
     assert to_polars(empty, AnomalyRow)["day"].dtype == polars.Date
     assert isinstance(to_pandas(empty, ChangeRow), pandas.DataFrame)
 
