@@ -31,14 +31,14 @@ async def _values(url: str, token: str, buckets: Mapping[str, tuple[str, str]]) 
 
 def costs(message: str, state: Mapping[str, Any], environment: Mapping[str, str]) -> str:
     """A sentence for each bucket that was refused, with how many values it holds; "" where there is none or the
-    server is not known or does not answer. `state` is what `pulumi stack export` gives."""
+    server is not known or does not answer. `state` is as of `Stack.state`."""
     refused = set(refused_buckets(message))
     url, token = environment.get("INFLUXDB_URL", ""), environment.get("INFLUXDB_TOKEN", "")
     if not refused or not url or not token:
         return ""
     buckets = {
         str(one["outputs"]["name"]): (str(one["outputs"]["orgId"]), str(one["id"]))
-        for one in state.get("deployment", {}).get("resources", [])
+        for one in state.get("resources") or []
         if one["urn"] in refused
     }
     try:

@@ -202,7 +202,8 @@ def drift(stack: StackName = LOCAL_STACK, json_wanted: Json = False, markdown: M
 @app.command()
 def shell(stack: StackName = LOCAL_STACK) -> None:
     """Print what a `pulumi` typed by hand needs, for: eval "$(hearthflux stack shell)"."""
-    wanted = {**runner_environment(server_environment(stack)), **server_environment(stack)}
+    server = server_environment(stack)
+    wanted = {**runner_environment(server, by_hand=True), **server}
     for name in ("PATH", "PYTHONPATH", *(n for n in sorted(wanted) if n.startswith(("PULUMI_", "INFLUXDB_")))):
         if wanted.get(name) != os.environ.get(name):
             typer.echo(f"export {name}={shlex.quote(wanted[name])}")

@@ -7,7 +7,6 @@ that reads its token from a file (INFLUXDB_TOKEN_FILE) holds its events while th
 from __future__ import annotations
 
 import dataclasses
-import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -42,11 +41,8 @@ def permission(one: Mapping[str, Any]) -> str:
 
 def tokens(stack: Stack) -> dict[str, DeclaredToken]:
     """The stack's tokens by name, without their secrets. Raises UserError, PulumiError."""
-    if stack.name not in stack.names():
-        raise UserError(f"Stack {stack.name!r} is not there yet: 'hearthflux stack up --stack {stack.name}' makes it.")
-    state = json.loads(stack.run("stack", "export", "--stack", stack.name))
     found = {}
-    for resource in (state.get("deployment") or {}).get("resources") or []:
+    for resource in stack.state().get("resources") or []:
         if resource["type"] == KIND and not resource.get("delete"):
             inputs = resource.get("inputs", {})
             name = resource["urn"].rpartition("::")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -30,16 +31,22 @@ class Found:
 
 def version_of(program: Path, arguments: tuple[str, ...]) -> Version | None:
     try:
-        answer = subprocess.run(
-            [program, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"},
-            stdin=subprocess.DEVNULL,
-        )
+        return _answered_version(program, arguments, program.stat().st_mtime_ns)
     except (OSError, subprocess.TimeoutExpired):
         return None
+
+
+@functools.cache
+def _answered_version(program: Path, arguments: tuple[str, ...], changed: int) -> Version | None:
+    """Asked once of each program: pulumi takes a fifth of a second to say it."""
+    answer = subprocess.run(
+        [program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"},
+        stdin=subprocess.DEVNULL,
+    )
     return parse_version(answer.stdout) if answer.returncode == 0 else None
 
 

@@ -138,6 +138,7 @@ def test_what_a_pulumi_typed_by_hand_needs_is_printed(hearthflux: Run, home: Pat
     assert exported["PULUMI_BACKEND_URL"] == (home / "pulumi").as_uri()
     assert Path(exported["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text().strip()
     assert "INFLUXDB_TOKEN" not in exported, "what is set already is not repeated"
+    assert "quick_pip" not in exported["PYTHONPATH"], "a person's pip is pip"
 
 
 def test_what_is_encrypted_keeps_its_salt() -> None:
