@@ -18,6 +18,7 @@ from flux_tasks.alerts import AlertSettings, alert_tasks
 from flux_tasks.server import SummaryServer
 from operations.influxd import LocalInfluxd
 from stacks.settings import WrongSetting, load
+from tests.conftest import MakeInfluxd
 from tests.operations.homes import make_home
 from tests.stacks.conftest import Configured
 
@@ -75,8 +76,10 @@ def level(wanted: str, **more: str) -> Callable[[dict[str, Any]], bool]:
 
 
 def test_what_goes_wrong_is_told_once_and_its_end_too(
-    configured: Configured, influxd: LocalInfluxd, unique: str, told: Told
+    configured: Configured, make_influxd: MakeInfluxd, unique: str, told: Told
 ) -> None:
+    # Checks that run every two seconds, to be ended with their server.
+    influxd = make_influxd().start()
     program = configured(
         organization=f"alerts-{unique}",
         alerts={
@@ -89,7 +92,8 @@ def test_what_goes_wrong_is_told_once_and_its_end_too(
             "remindEvery": "10s",
         },
     )
-    program.environment = {**program.environment, "HEARTHFLUX_ALERT_TOKEN": "told-with-this"}
+    own = {"INFLUXDB_URL": influxd.url, "INFLUXDB_TOKEN": influxd.token, "HEARTHFLUX_ALERT_TOKEN": "told-with-this"}
+    program.environment = {**program.environment, **own}
     program.up()
     home = program.outputs()
     buckets = {

@@ -139,13 +139,15 @@ async def test_a_task_that_stands_still_or_fails(well: LiveHome) -> None:
     broken = 'option task = {name: "downsample_hourly", every: 1s}\nfrom(bucket: "nowhere") |> range(start: -1h)'
     well.influxd.api("DELETE", f"/api/v2/tasks/{well.tasks['downsample_hourly']}")
     made = well.influxd.api("POST", "/api/v2/tasks", {"orgID": well.org_id, "flux": broken})
-    until = time.monotonic() + 30
-    while True:
-        _, reasons = of(await look(well), "tasks")
-        if reasons or time.monotonic() > until:
-            break
-        await asyncio.sleep(0.5)
-    well.influxd.api("DELETE", f"/api/v2/tasks/{made['id']}")
+    try:
+        until = time.monotonic() + 30
+        while True:
+            _, reasons = of(await look(well), "tasks")
+            if reasons or time.monotonic() > until:
+                break
+            await asyncio.sleep(0.5)
+    finally:
+        well.influxd.api("DELETE", f"/api/v2/tasks/{made['id']}")
     assert "the last run of task downsample_hourly failed" in reasons[0]
     assert "nowhere" in reasons[0]
 
