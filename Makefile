@@ -9,6 +9,8 @@ PYTHON ?= python3
 TEST_WORKERS ?= 4
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
+# Each pulumi starts several Pythons: without kept byte code every one of them compiles the project again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help env tools test-servers demo test lint format preview sdk lock audit bench-writer bench-provider bench-summaries bench-import clean
 
