@@ -7,7 +7,7 @@ The same rules by which the tasks compute stored rows, in plain Python (docs/sum
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -57,20 +57,20 @@ class RawEvent:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What is known just before a window: the entity's last event, and its last event with a number."""
+    """What is known just before a window: the entity's last event, and of each class the last one with a number."""
 
     standing: RawEvent | None = None
-    number: RawEvent | None = None
+    readings: Mapping[Class, RawEvent] = field(default_factory=dict)
 
     def after(self, events: Sequence[RawEvent]) -> Carried:
         """The same after events, which are in order."""
-        standing, number = self.standing, self.number
+        standing, readings = self.standing, dict(self.readings)
         for event in events:
             if event.counts:
                 standing = event
             if event.number is not None:
-                number = event
-        return Carried(standing, number)
+                readings[event.kind] = event
+        return Carried(standing, readings)
 
 
 @dataclass(slots=True)
@@ -115,9 +115,8 @@ def _rise(reading: float, before: float) -> float:
 def _window(carried: Carried, events: Sequence[RawEvent], window: Span, zone: ZoneInfo) -> Iterable[Summed]:
     """The rows of one window, one per class that has events in it."""
     rows: dict[Class, _Row] = {}
-    before = carried.number
-    if before is not None and not _within_hold(before, day_of(window.start, zone), zone):
-        before = None
+    day = day_of(window.start, zone)
+    readings = {kind: event for kind, event in carried.readings.items() if _within_hold(event, day, zone)}
     last = None
     for event in events:
         row = rows.setdefault(event.kind, _Row())
@@ -129,9 +128,9 @@ def _window(carried: Carried, events: Sequence[RawEvent], window: Span, zone: Zo
             last = event
         if event.number is not None:
             row.numbers.append(event.number)
-            if before is not None and before.kind == event.kind:
-                row.rises.append(_rise(event.number, before.number or 0.0))
-            before = event
+            if event.kind in readings:
+                row.rises.append(_rise(event.number, readings[event.kind].number or 0.0))
+            readings[event.kind] = event
     if last is not None and last.number is not None:
         rows[last.kind].holds = True
     held = _held(carried, events, window, zone)

@@ -159,7 +159,8 @@ class Summariser:
         self._open: dict[str, dict[str, Window]] = {tier: {} for tier in TIERS}
         self._stop: dict[str, int] = dict.fromkeys(TIERS, 0)
         self._last: dict[str, Last] = {}
-        self._numbers: dict[str, Last] = {}
+        # Of meters: each class's last number, as a reading is set against the one before it of its own class.
+        self._readings: dict[tuple[str, Class], Last] = {}
 
     def add(self, event: Event) -> list[Row]:
         """Take the next event; the rows of the windows that ended before it."""
@@ -169,7 +170,9 @@ class Summariser:
         bounds = {"hourly": (time_ns - time_ns % HOUR, time_ns - time_ns % HOUR + HOUR), "daily": (day_from, day_to)}
         key: Class = (event.domain or "", event.device_class or "")
         number = event.normalized_value
-        last, before = self._last.get(entity), self._numbers.get(entity)
+        last = self._last.get(entity)
+        metered = number is not None and key[1] in METER_DEVICE_CLASSES
+        before = self._readings.get((entity, key)) if metered else None
         for tier in TIERS:
             start, stop = bounds[tier]
             window = self._open[tier].get(entity)
@@ -193,13 +196,13 @@ class Summariser:
                 sums.last = number
                 sums.values += 1
                 sums.total += number
-                if before is not None and before.key == key and self._holds(before, window.start):
+                if before is not None and self._holds(before, window.start):
                     assert before.number is not None
                     fell = number < METER_RESET_SHARE * before.number
                     sums.increase += number if fell else number - before.number
         self._last[entity] = Last(time_ns, number, key, day)
-        if number is not None:
-            self._numbers[entity] = self._last[entity]
+        if metered:
+            self._readings[entity, key] = self._last[entity]
         return rows
 
     def _holds(self, last: Last, window_start: int) -> bool:
@@ -261,7 +264,7 @@ class Summariser:
         return {
             "stop": self._stop,
             "last": {entity: last.kept() for entity, last in self._last.items()},
-            "numbers": {entity: last.kept() for entity, last in self._numbers.items()},
+            "readings": [[entity, *last.kept()] for (entity, _), last in self._readings.items()],
             "open": {
                 tier: {
                     entity: [
@@ -279,7 +282,8 @@ class Summariser:
         """Take over what another Summariser had open."""
         self._stop = dict(state["stop"])
         self._last = {entity: Last.from_kept(kept) for entity, kept in state["last"].items()}
-        self._numbers = {entity: Last.from_kept(kept) for entity, kept in state["numbers"].items()}
+        readings = [(entity, Last.from_kept(kept)) for entity, *kept in state["readings"]]
+        self._readings = {(entity, last.key): last for entity, last in readings}
         for tier in TIERS:
             self._open[tier] = {
                 entity: Window(

@@ -236,6 +236,27 @@ async def test_an_entity_that_changes_its_class_within_a_day(make_home: MakeHome
             assert (week.event_count, week.device_class, week.time) == (24, "humidity", day)
 
 
+async def test_a_meter_is_set_against_the_last_reading_of_its_own_class(make_home: MakeHome) -> None:
+    """What it said under another class in between does not matter (docs/summaries.md, "What a meter rose by")."""
+    home = make_home()
+    day = datetime(2026, 5, 4, tzinfo=UTC)
+    readings = [
+        ("10", "energy"),
+        ("500", "gas"),
+        ("12", "energy"),
+        ("503", "gas"),
+        ("unknown", "energy"),
+        ("13", "energy"),
+    ]
+    home.tell("sensor.both", [Said(day + n * HOUR, *one) for n, one in enumerate(readings)])
+    home.write()
+    async with home.reader() as reader:
+        hours = await reader.query_hourly_summaries("sensor.both", "1d", now=day + DAY)
+        assert [row.increase for row in hours] == [0, 0, 2, 3, None, 1]
+        (whole,) = await reader.query_daily_summaries("sensor.both", "1d", now=day + DAY)
+        assert whole.increase == 6
+
+
 async def test_what_is_past_its_retention_is_neither_read_nor_called_complete(make_home: MakeHome) -> None:
     now = datetime.now(UTC)
     kept = {"daily": timedelta(days=20), "hourly": timedelta(days=4), "raw": timedelta(days=2)}

@@ -83,18 +83,16 @@ def _row(before: list[Event], inside: list[Event], device_class: str, start: int
         row["time_weighted_avg"] = held / covered
     if mine[0].domain not in NUMBER_DOMAINS:
         row["on_seconds"] = on
-    with_number = [one for one in inside if one.normalized_value is not None]
     if numbers:
         row |= {"first_value": numbers[0], "last_value": numbers[-1]}
     holds = inside[-1].normalized_value is not None and (inside[-1].device_class or "") == device_class
     row["last_holds"] = 1.0 if holds else 0.0
     if device_class in METER_DEVICE_CLASSES and numbers:
         row["increase"] = 0.0
-        chain = [one for one in before if one.normalized_value is not None][-1:] + with_number
-        for first, second in itertools.pairwise(chain):
-            if (first.device_class, second.device_class or "") == (second.device_class, device_class):
-                old, new = first.normalized_value, second.normalized_value
-                row["increase"] += new if new < 0.9 * old else new - old
+        earlier = [one.normalized_value for one in before if (one.device_class or "") == device_class]
+        chain = [number for number in earlier if number is not None][-1:] + numbers
+        for old, new in itertools.pairwise(chain):
+            row["increase"] += new if new < 0.9 * old else new - old
     return row
 
 
@@ -144,6 +142,34 @@ def test_rows_are_what_the_text_says() -> None:
         assert found.keys() == wanted.keys()
         for key, row in found.items():
             assert same(row.fields, wanted[key]), (seed, key, row.fields, wanted[key])
+
+
+def test_a_meter_is_set_against_the_last_reading_of_its_own_class() -> None:
+    """As the tasks do it: what the entity said under another class in between does not matter."""
+    begin = (NOW - 3 * DAY) // HOUR * HOUR
+    readings = [
+        ("10", "energy"),
+        ("500", "gas"),
+        ("12", "energy"),
+        ("503", "gas"),
+        ("unknown", "energy"),
+        ("13", "energy"),
+    ]
+    made = [
+        Event.from_home_assistant(
+            {
+                "entity_id": "sensor.both",
+                "state": state,
+                "timestamp": begin + n * HOUR,
+                "attributes": {"device_class": of},
+            },
+            zone=ZONE,
+        )
+        for n, (state, of) in enumerate(readings)
+    ]
+    rows = summed_up(made, NOW)
+    hours = [rows["hourly", "sensor.both", of, begin + n * HOUR] for n, (_, of) in enumerate(readings)]
+    assert [row.fields.get("increase") for row in hours] == [0, 0, 2, 3, None, 1]
 
 
 def test_carried_over_in_the_middle_it_goes_on_the_same() -> None:
