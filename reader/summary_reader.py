@@ -310,7 +310,7 @@ class SummaryReader(Querying):
         self,
         duration: str = "7d",
         *,
-        measure: changers.ChangeMeasure = "time_weighted_avg",
+        measure: changers.ChangeMeasure = "auto",
         limit: int = 10,
         now: Moment = None,
     ) -> list[changers.ChangeRow]:

@@ -170,7 +170,7 @@ def _heading(kind: Kind) -> str:
 
 
 def _remark(row: Any) -> str:
-    said = [came_from(row)]
+    said = [SHOWN[row.measure][0] if isinstance(row, ChangeRow) else "", came_from(row)]
     if isinstance(row, SummaryRow) and not row.complete:
         said.append("not whole")
     if isinstance(row, AnomalyRow):
@@ -192,6 +192,6 @@ def _total(rows: Sequence[Any]) -> str:
         return f"together {number(sum(row.energy for row in rows))} kWh"
     if rows and hasattr(rows[0], "degree_days"):
         return f"together {number(sum(row.degree_days for row in rows))} degree days in {len(rows)} days"
-    if rows and isinstance(rows[0], ComparisonRow | ChangeRow):
-        return f"values: {rows[0].measure}"
+    if rows and isinstance(rows[0], ComparisonRow | AnomalyRow):
+        return f"values: {SHOWN[rows[0].measure][0]}"
     return ""
