@@ -252,14 +252,28 @@ def compared(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DegreeDayRow:
-    """One day of the home: the mean outdoor temperature and how much it lies below the base, 0 where it does not.
+    """One day of the home: the mean outdoor temperature and how much it lies below `base`, 0 where it does not.
     `source` as of a SummaryRow."""
 
     time: datetime
     day: date
     mean_temperature: float
+    base: float
     degree_days: float
     source: Source = "events"
+
+
+# What a building is heated for: degree days usually reckon with these.
+USUAL_BASE = {"°C": 18.0, "°F": 65.0, "K": 291.15}
+
+
+def base_in(unit: str, entity_id: str, rows: Sequence[SummaryRow]) -> float:
+    """The usual base in an entity's unit; °C where it is not known. Raises InvalidQuery for what is no temperature."""
+    classes = {row.device_class for row in rows} - {"", "temperature"}
+    if (unit and unit not in USUAL_BASE) or (not unit and classes):
+        what = f"is measured in {unit}" if unit else f"is of the class {classes.pop()}"
+        raise InvalidQuery(f"{entity_id} {what}: degree days are made of a temperature")
+    return USUAL_BASE.get(unit, USUAL_BASE["°C"])
 
 
 def degree_days(rows: Iterable[SummaryRow], base: float, zone: ZoneInfo) -> list[DegreeDayRow]:
@@ -272,7 +286,9 @@ def degree_days(rows: Iterable[SummaryRow], base: float, zone: ZoneInfo) -> list
             below = max(0.0, base - mean)
             day = day_of(row.time, zone)
             found.append(
-                DegreeDayRow(time=row.time, day=day, mean_temperature=mean, degree_days=below, source=row.source)
+                DegreeDayRow(
+                    time=row.time, day=day, mean_temperature=mean, base=base, degree_days=below, source=row.source
+                )
             )
     return found
 

@@ -123,6 +123,10 @@ def _bound(given: date | datetime, name: str, zone: ZoneInfo) -> datetime:
     raise InvalidQuery(f"{name} {given!r}: a date, or a datetime with a time zone")
 
 
+def _said(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
 def asked(
     width: Width,
     duration: str,
@@ -140,7 +144,7 @@ def asked(
     last = moment if running else current
     if start is None:
         if stop is not None:
-            raise InvalidQuery("a stop needs a start: give both, or a duration")
+            raise InvalidQuery("a stop needs a start (--to needs --from): give both, or a duration")
         length = parse_duration(duration)
         try:
             if width == "hour":
@@ -153,10 +157,10 @@ def asked(
         return Asked(width=width, start=begin, stop=last, now=moment, zone=zone, most=most)
     begin = _bound(start, "start", zone)
     if begin >= moment:
-        raise InvalidQuery(f"start {begin.isoformat()} is not before now, {moment.isoformat()}")
+        raise InvalidQuery(f"the span begins {_said(begin, zone)}: that is not before now, {_said(moment, zone)}")
     end = moment if stop is None else _bound(stop, "stop", zone)
     if begin >= end:
-        raise InvalidQuery(f"start {begin.isoformat()} is not before stop {end.isoformat()}: the span is empty")
+        raise InvalidQuery(f"the span begins {_said(begin, zone)} and ends {_said(end, zone)}: it is empty")
     begin = window_at(begin, width, zone).start
     last = min(last, _whole(begin, end, width, zone)[-1].stop)
     return Asked(width=width, start=begin, stop=max(last, begin), now=moment, zone=zone)

@@ -210,19 +210,25 @@ class SummaryReader(Querying):
         entity_id: str,
         duration: str = "30d",
         *,
-        base: float = 18.0,
+        base: float | None = None,
         start: Moment = None,
         stop: Moment = None,
         statistics: bool = True,
         now: Moment = None,
     ) -> list[patterns.DegreeDayRow]:
-        """For each day how far an outdoor temperature's mean lies below `base`, in the entity's own unit."""
-        if isinstance(base, bool) or not isinstance(base, int | float) or not -100 <= base <= 200:
+        """For each day how far an outdoor temperature's mean lies below `base`, in the entity's own unit: 18 °C or
+        65 °F if it is not named."""
+        if base is not None and (
+            isinstance(base, bool) or not isinstance(base, int | float) or not -100 <= base <= 400
+        ):
             raise InvalidQuery(f"base {base!r}: a temperature in the entity's unit, such as 18 (°C) or 65 (°F)")
         span = self._asked("day", duration, now, start, stop, statistics=statistics)
 
         async def work(asking: Asking) -> list[patterns.DegreeDayRow]:
-            return patterns.degree_days(await self._summed(asking, entity_id, span), base, self._zone)
+            rows = await self._summed(asking, entity_id, span)
+            unit = await whole_home.unit(asking, check_entity(entity_id), span.now, self._zone)
+            usual = patterns.base_in(unit, entity_id, rows)
+            return patterns.degree_days(rows, usual if base is None else base, self._zone)
 
         return await self._answer("heating_degree_days", work, entity_id)
 
@@ -340,6 +346,15 @@ class SummaryReader(Querying):
             return await whole_home.entities(asking, moment, self._zone)
 
         return await self._answer("entities", work)
+
+    async def unit(self, entity_id: str, *, now: Moment = None) -> str:
+        """What an entity is measured in, as its newest raw event says; empty where there is none."""
+        moment = self._asked("day", "1d", now).now
+
+        async def work(asking: Asking) -> list[str]:
+            return [await whole_home.unit(asking, check_entity(entity_id), moment, self._zone)]
+
+        return (await self._answer("unit", work, entity_id))[0]
 
     async def spoken(self, entity_id: str, *, now: Moment = None) -> tuple[datetime, datetime] | None:
         """When an entity's first and last event were, as far as they are still known: of summed up ones the window's

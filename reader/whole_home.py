@@ -217,6 +217,15 @@ async def entities(asking: Asking, now: datetime, zone: ZoneInfo) -> list[str]:
     return sorted(found)
 
 
+async def unit(asking: Asking, entity_id: str, now: datetime, zone: ZoneInfo) -> str:
+    """What an entity's newest raw event says it is measured in; empty where that is not known."""
+    raw = asking.tiers.raw
+    start = max(await asking.oldest(raw, now, "hour", zone), EPOCH)
+    rows = await asking.rows("unit", raw, entity_id=entity_id, start=start, stop=now)
+    newest = max(rows, key=lambda row: row["_time"], default=None)
+    return "" if newest is None else str(newest["_value"])
+
+
 def _measurements(tier: Tier) -> list[str]:
     return [tier.measurement, *filter(None, [STATISTICS.get(tier.name)])]
 

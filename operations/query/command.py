@@ -20,6 +20,7 @@ from operations.query import output, plot
 from operations.query.home import settings
 from operations.query.kinds import KINDS, Kind, either, kind_named
 from reader import InvalidQuery, SummaryReader, parse_duration
+from reader.periods import window_at
 
 WIDTH_OF_A_PIPE = 160
 OPTIONS = {
@@ -94,13 +95,17 @@ async def ask(reader: SummaryReader, kind: Kind, entity: str, duration: str, cho
     return list(await getattr(reader, method)(*words, duration, **given))
 
 
-async def why_empty(reader: SummaryReader, entity: str) -> str:
+async def why_empty(reader: SummaryReader, entity: str, kind: Kind, chosen: Mapping[str, Any]) -> str:
     """A sentence about an entity without rows. Raises UserError where it is not known at all."""
     known = await reader.entities()
     if entity in known:
         zone = ZoneInfo(reader.settings.time_zone)
-        spoken = [f"{one.astimezone(zone):%Y-%m-%d}" for one in await reader.spoken(entity) or ()]
-        return f"{entity} has no such rows in this span: it spoke from {' to '.join(spoken)}."
+        first, last = [one.astimezone(zone) for one in await reader.spoken(entity) or ()]
+        said = f"{entity} has no such rows in this span: it spoke from {first:%Y-%m-%d} to {last:%Y-%m-%d}."
+        now = datetime.now(zone)
+        if "running" in kind.takes - chosen.keys() and kind.width and last >= window_at(now, kind.width, zone).start:
+            said += f" The {kind.width} that is running is left out: --running shows it so far."
+        return said
     near = (
         get_close_matches(entity, known, n=3, cutoff=0.5) or [one for one in known if entity.lower() in one.lower()][:3]
     )
@@ -116,7 +121,7 @@ def query(
     stop: Annotated[str, typer.Option("--to", help="Where it ends; that day or instant is not part of it.")] = "",
     running: Annotated[bool, typer.Option("--running", help="With the window of this moment, so far.")] = False,
     measure: Annotated[str, typer.Option(help="Which field is compared; by default what says most.")] = "",
-    base: Annotated[float | None, typer.Option(help="Base temperature of degree days (default 18).")] = None,
+    base: Annotated[float | None, typer.Option(help="Base temperature of degree days (default 18 °C, 65 °F).")] = None,
     weeks: Annotated[int | None, typer.Option(help="Weeks of history of anomaly bands (default 12).")] = None,
     bound: Annotated[float | None, typer.Option(help="How unusual is unusual (default 3.5).")] = None,
     by: Annotated[str, typer.Option(help="month, season or year of year-over-year.")] = "",
@@ -155,18 +160,19 @@ def query(
         if option in chosen:
             chosen[option] = moment(chosen[option], OPTIONS[option], zone)
 
-    async def go() -> tuple[list[Any], list[str]]:
+    async def go() -> tuple[list[Any], list[str], str]:
         async with SummaryReader(found) as reader:
             rows = await ask(reader, kind, entity, duration, chosen)
             last = reader.stats.last
             notes = [last.note] if last is not None and last.note else []
             if not rows:
-                sentence = await why_empty(reader, entity) if kind.entity else "Nothing was stored in this span."
-                notes.append(sentence)
-        return rows, notes
+                notes.append(await why_empty(reader, entity, kind, chosen) if kind.entity else kind.empty)
+            plain = json_wanted or csv_wanted or not kind.entity or not rows
+            unit = "" if plain else await reader.unit(entity)
+        return rows, notes, unit
 
     try:
-        rows, notes = asyncio.run(go())
+        rows, notes, unit = asyncio.run(go())
     except InvalidQuery as error:
         raise UserError(str(error), exit_code=2) from None
     for note in notes:
@@ -191,7 +197,9 @@ def query(
             found.hemisphere,
             width=min(width, WIDTH_OF_A_PIPE),
             colours=sys.stdout.isatty() and "NO_COLOR" not in os.environ,
+            unit=unit,
         )
         typer.echo(drawn)
     else:
-        typer.echo(output.table(rows, kind, f"{title} ({zone.key})", zone, found.hemisphere, width=width))
+        said = ", ".join(filter(None, (output.measured_in(rows, unit), zone.key)))
+        typer.echo(output.table(rows, kind, f"{title} ({said})", zone, found.hemisphere, width=width))

@@ -25,7 +25,8 @@ Shape = Literal["line", "bars"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One query. `method` is the reader's, `row` what it answers with, `takes` the options it knows beside the span;
-    `plotted` are the columns of a plot, of which the first that has values is drawn."""
+    `plotted` are the columns of a plot, of which the first that has values is drawn; `empty` is said where a question
+    to the whole home has no rows."""
 
     method: str
     help: str
@@ -36,6 +37,7 @@ class Kind:
     width: Width | None = None
     shape: Shape = "line"
     plotted: tuple[str, ...] = AUTOMATIC
+    empty: str = "Nothing was stored in this span."
 
 
 def _windows(name: str, width: Width, help_text: str, default: str) -> Kind:
@@ -129,6 +131,7 @@ KINDS: Mapping[str, Kind] = {
         takes=frozenset({"measure", "limit"}),
         shape="bars",
         plotted=("score",),
+        empty="No entity has values both in this span and in the one of the same length before it.",
     ),
     "entities": Kind(
         method="entities", help="every entity that is stored", row=str, entity=False, default="", takes=frozenset()

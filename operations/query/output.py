@@ -16,6 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from event_schema import METER_DEVICE_CLASSES
 from operations.query.kinds import Kind, named
 from reader.changers import ChangeRow
 from reader.patterns import AnomalyRow, ComparisonRow, Hemisphere
@@ -119,6 +120,30 @@ SHOWN: Mapping[str, tuple[str, Callable[..., str]]] = {
 }
 
 
+# What is in the unit of the entity; everything else says its own.
+OWN_UNIT = frozenset(
+    {
+        "time_weighted_avg",
+        "avg_value",
+        "min_value",
+        "max_value",
+        "first_value",
+        "last_value",
+        "increase",
+        "mean_temperature",
+    }
+)
+# What says nothing about a meter, whose reading only rises.
+NOT_OF_METERS = frozenset({"time_weighted_avg", "avg_value"})
+
+
+def measured_in(rows: Sequence[Any], unit: str) -> str:
+    """The entity's unit where any of the values that are shown has it, else empty."""
+    if isinstance(rows[0], ComparisonRow | AnomalyRow):
+        return unit if rows[0].measure in OWN_UNIT else ""
+    return unit if any(getattr(row, name, None) is not None for row in rows for name in OWN_UNIT) else ""
+
+
 def places_of(name: str, rows: Sequence[Any]) -> int:
     """How many digits a column of numbers has behind the point."""
     if SHOWN[name][1] not in (number, signed):
@@ -140,10 +165,13 @@ def table(
     """As text with the terminal's own colours where it has them."""
     if rows and isinstance(rows[0], str):
         return "\n".join(rows)
-    shown = [name for name in SHOWN if any(getattr(row, name, None) is not None for row in rows)]
-    drawn = Table(
-        title=title, title_justify="left", title_style="bold", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
-    )
+    meters = all(getattr(row, "device_class", "") in METER_DEVICE_CLASSES for row in rows)
+    shown = [
+        name
+        for name in SHOWN
+        if any(getattr(row, name, None) is not None for row in rows) and not (meters and name in NOT_OF_METERS)
+    ]
+    drawn = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     drawn.add_column(_heading(kind), no_wrap=True)
     for name in shown:
         drawn.add_column(SHOWN[name][0], justify="left" if name == "before_label" else "right")
@@ -159,6 +187,7 @@ def table(
     total = _total(rows)
     console = Console(width=width)
     with console.capture() as captured:
+        console.print(title, style="bold", markup=False, highlight=False)
         console.print(drawn)
     return captured.get().rstrip("\n") + (f"\n{total}" if total else "")
 
@@ -191,7 +220,8 @@ def _total(rows: Sequence[Any]) -> str:
     if rows and isinstance(rows[0], EnergyRow):
         return f"together {number(sum(row.energy for row in rows))} kWh"
     if rows and hasattr(rows[0], "degree_days"):
-        return f"together {number(sum(row.degree_days for row in rows))} degree days in {len(rows)} days"
+        below = sum(row.degree_days for row in rows)
+        return f"together {number(below)} degree days below {rows[0].base:g} in {len(rows)} days"
     if rows and isinstance(rows[0], ComparisonRow | AnomalyRow):
         return f"values: {SHOWN[rows[0].measure][0]}"
     return ""

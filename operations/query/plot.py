@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from operations.errors import UserError
 from operations.query.kinds import Kind, named
-from operations.query.output import SHOWN, came_from, cell, places_of, plain
+from operations.query.output import OWN_UNIT, SHOWN, came_from, cell, places_of, plain
 from reader.patterns import Hemisphere
 
 FORMATS = (".html", ".svg", ".png", ".json")
@@ -37,9 +37,11 @@ def in_terminal(
     *,
     width: int,
     colours: bool = False,
+    unit: str = "",
 ) -> str:
-    """Windows as a line over time, everything else as bars."""
+    """Windows as a line over time, everything else as bars. `unit` is the entity's."""
     name = column(rows, kind)
+    title = f"{title} ({unit})" if unit and getattr(rows[0], "measure", name) in OWN_UNIT else title
     if kind.shape == "line" and len(rows) > 1:
         return _line(rows, name, title, zone, width, colours)
     return _bars(rows, name, kind, title, zone, hemisphere, width)

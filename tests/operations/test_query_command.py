@@ -105,7 +105,8 @@ def test_json_is_one_array_and_csv_a_line_per_row(query: Query) -> None:
 def test_every_kind_answers_in_every_form(query: Query) -> None:
     drawn: set[type] = set()
     for name, kind in KINDS.items():
-        words = [name, *([OVEN] if kind.entity else []), *([] if name == "entities" else [kind.default])]
+        entity = KITCHEN if name == "heating-degree-days" else OVEN
+        words = [name, *([entity] if kind.entity else []), *([] if name == "entities" else [kind.default])]
         found = query(*words, "--json")
         rows = json.loads(found.out)
         assert (found.code, isinstance(rows, list)) == (0, True), name
@@ -175,7 +176,9 @@ def test_plots_as_files(query: Query, tmp_path: Path) -> None:
         (("hourly", "oven"), 1, f"There is no entity 'oven': did you mean {OVEN}"),
         (("daily", KITCHEN, "3d", "--from", "2026-01-01"), 2, "leave out one"),
         (("daily", KITCHEN, "--from", "yesterday"), 2, "--from 'yesterday' is not a time: a day such as"),
-        (("daily", KITCHEN, "--from", "2999-01-01"), 2, "not before now"),
+        (("daily", KITCHEN, "--from", "2999-01-01"), 2, "the span begins 2999-01-01 00:00: that is not before now"),
+        (("daily", KITCHEN, "--from", "2026-02-01", "--to", "2026-01-01"), 2, "ends 2026-01-01 00:00: it is empty"),
+        (("heating-degree-days", OVEN, "3d"), 2, "degree days are made of a temperature"),
         (("daily", KITCHEN, "--to", "2026-01-01"), 2, "a stop needs a start"),
         (("daily", KITCHEN, "--base", "3"), 2, "--base does not go with daily, but with heating-degree-days"),
         (("daily", KITCHEN, "--json", "--csv"), 2, "choose one"),
@@ -195,11 +198,33 @@ def test_mistakes_get_a_sentence(query: Query, arguments: tuple[str, ...], code:
     assert answer.out == ""
 
 
+def test_a_table_says_its_unit_and_a_meter_has_no_mean(query: Query, stored: Home) -> None:
+    """The unit is that of the newest event; kWh and the like say their own."""
+    for entity_id, unit in ((KITCHEN, "°C"), (KITCHEN, "°F"), (OVEN, "kWh")):
+        at = int(NOW.timestamp()) - (60 if unit == "°C" else 30)
+        event = f"home_assistant_events,entity_id={entity_id},domain=sensor,device_class="
+        event += "energy" if entity_id == OVEN else "temperature"
+        stored.lines.setdefault("raw", []).append(f'{event} unit_of_measurement="{unit}" {at}000000000')
+    stored.write()
+    assert f"{KITCHEN} daily 3d (°F, UTC)" in query("daily", KITCHEN, "3d").out
+    assert f"{KITCHEN} daily 3d (°F): mean over time" in query("daily", KITCHEN, "3d", "--plot").out
+    assert "mean" not in query("daily", OVEN, "3d").out
+    assert "(UTC)" in query("anomaly-bands", OVEN, "3d").out
+    # Degree days reckon with the base that is usual in that unit.
+    assert "degree days below 65 in 3 days" in query("heating-degree-days", KITCHEN, "3d").out
+    assert "degree days below 15.5 in 3 days" in query("heating-degree-days", KITCHEN, "3d", "--base", "15.5").out
+
+
 def test_no_rows_are_explained_on_stderr(query: Query) -> None:
     silent = query("daily", "light.lamp", "30d", "--json")
     assert (silent.code, json.loads(silent.out)) == (0, [])
     spoke = f"{TODAY - timedelta(days=401):%Y-%m-%d} to {TODAY - timedelta(days=400):%Y-%m-%d}"
     assert f"light.lamp has no such rows in this span: it spoke from {spoke}." in silent.err
+    assert (
+        "The year that is running is left out: --running shows it so far." in query("yearly", KITCHEN, "1y").err
+        or (TODAY - timedelta(days=40)).year != NOW.year
+    )
+    assert "No entity has values both in this span" in query("top-changers", "1y").err
     assert "Nothing was stored" in query("energy-by-area", "--from", "2001-01-01", "--to", "2001-01-02").err
 
 

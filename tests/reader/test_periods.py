@@ -89,7 +89,7 @@ def test_a_span_of_its_own_takes_whole_windows_up_to_the_running_one() -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"start": date(2026, 3, 2), "stop": date(2026, 3, 2)}, "the span is empty"),
+        ({"start": date(2026, 3, 2), "stop": date(2026, 3, 2)}, "it is empty"),
         ({"start": datetime(2026, 3, 2)}, "needs a time zone"),
         ({"start": "2026-03-02"}, "a date, or a datetime with a time zone"),
         ({"stop": date(2026, 3, 2)}, "a stop needs a start"),
