@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 COUNTERS = (
     ("queries", "queries", "Queries asked"),
     ("queries_failed", "failed", "Queries without an answer"),
-    ("rows", "rows", "Rows answered"),
     ("requests", "requests", "Scripts sent to the server"),
-)
-BY_TIER = (
-    ("tier_reads", "tier_reads", "Queries that read this tier"),
-    ("tier_rows", "tier_rows", "Rows that the server gave from this tier"),
 )
 
 
@@ -36,14 +31,22 @@ class ReaderCollector:
         stats = self._reader.stats
         for name, attribute, what in COUNTERS:
             yield CounterMetricFamily(f"{self._prefix}_{name}", what, value=getattr(stats, attribute))
-        for name, attribute, what in BY_TIER:
-            family = CounterMetricFamily(f"{self._prefix}_{name}", what, labels=["tier"])
-            for tier, count in getattr(stats, attribute).items():
-                family.add_metric([tier], count)
-            yield family
+        given = CounterMetricFamily(
+            f"{self._prefix}_tier_rows", "Rows that the server gave from this tier", labels=["tier"]
+        )
+        for tier, count in stats.tier_rows.items():
+            given.add_metric([tier], count)
+        yield given
+        rows = CounterMetricFamily(f"{self._prefix}_rows", "Rows answered", labels=["kind"])
+        reads = CounterMetricFamily(
+            f"{self._prefix}_tier_reads", "Queries that read this tier", labels=["kind", "tier"]
+        )
         times = HistogramMetricFamily(f"{self._prefix}_response_seconds", "Time until the answer", labels=["kind"])
         for kind, found in stats.response_times.items():
             bounds = (*map(str, BOUNDS), "+Inf")
             buckets = [(bound, float(count)) for bound, count in zip(bounds, accumulate(found.within), strict=True)]
             times.add_metric([kind], buckets, sum_value=found.seconds)
-        yield times
+            rows.add_metric([kind], found.rows)
+            for tier, count in found.tier_reads.items():
+                reads.add_metric([kind, tier], count)
+        yield from (times, rows, reads)

@@ -29,18 +29,24 @@ class QueryRecord:
 
 @dataclass(slots=True)
 class ResponseTimes:
-    """Seconds of the queries of one kind: count, sum, the longest, and how many took at most each of BOUNDS."""
+    """Seconds of the queries of one kind: count, sum, the longest, and how many took at most each of BOUNDS; beside
+    them the rows that were answered, and how many of the queries read which tier."""
 
     count: int = 0
     seconds: float = 0.0
     longest: float = 0.0
     within: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    rows: int = 0
+    tier_reads: dict[str, int] = field(default_factory=dict)
 
-    def add(self, seconds: float) -> None:
+    def add(self, record: QueryRecord) -> None:
         self.count += 1
-        self.seconds += seconds
-        self.longest = max(self.longest, seconds)
-        self.within[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += record.seconds
+        self.longest = max(self.longest, record.seconds)
+        self.within[bisect_left(BOUNDS, record.seconds)] += 1
+        self.rows += record.rows
+        for tier in record.tiers:
+            self.tier_reads[tier] = self.tier_reads.get(tier, 0) + 1
 
     @property
     def mean(self) -> float:
@@ -69,7 +75,7 @@ class ReaderStats:
         self.rows += record.rows
         self.tier_reads.update(record.tiers.keys())
         self.tier_rows.update(record.tiers)
-        self.response_times.setdefault(record.kind, ResponseTimes()).add(record.seconds)
+        self.response_times.setdefault(record.kind, ResponseTimes()).add(record)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from event_schema import SUMMARY_FIELDS, Tier
 from event_schema.calendar import has_whole_hours
+from influxdb_connection import ServerProblem
 from reader.asking import STATISTICS, Asking
 from reader.entity_windows import EntityWindows
 from reader.periods import Width, window_at
@@ -220,7 +221,11 @@ async def entities(asking: Asking, now: datetime, zone: ZoneInfo) -> list[str]:
 async def unit(asking: Asking, entity_id: str, now: datetime, zone: ZoneInfo) -> str:
     """What an entity's newest raw event says it is measured in; empty where that is not known."""
     raw = asking.tiers.raw
-    start = max(await asking.oldest(raw, now, "hour", zone), EPOCH)
+    try:
+        start = max(await asking.oldest(raw, now, "hour", zone), EPOCH)
+    except ServerProblem:
+        # A token for the summaries alone.
+        return ""
     rows = await asking.rows("unit", raw, entity_id=entity_id, start=start, stop=now)
     newest = max(rows, key=lambda row: row["_time"], default=None)
     return "" if newest is None else str(newest["_value"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import shutil
 import sys
@@ -105,6 +106,8 @@ async def why_empty(reader: SummaryReader, entity: str, kind: Kind, chosen: Mapp
         now = datetime.now(zone)
         if "running" in kind.takes - chosen.keys() and kind.width and last >= window_at(now, kind.width, zone).start:
             said += f" The {kind.width} that is running is left out: --running shows it so far."
+        if "no_statistics" in chosen:
+            said += " What only its statistics know is left out by --no-statistics."
         return said
     near = (
         get_close_matches(entity, known, n=3, cutoff=0.5) or [one for one in known if entity.lower() in one.lower()][:3]
@@ -114,7 +117,7 @@ async def why_empty(reader: SummaryReader, entity: str, kind: Kind, chosen: Mapp
 
 
 def query(
-    kind_name: Annotated[str, typer.Argument(metavar="KIND", help=" | ".join(KINDS), show_default=False)],
+    kind_name: Annotated[str, typer.Argument(metavar="KIND", help="One of those above.", show_default=False)],
     first: Annotated[str, typer.Argument(metavar="[ENTITY]", help="Not for questions to the whole home.")] = "",
     second: Annotated[str, typer.Argument(metavar="[SPAN]", help="Such as 12h, 30d, 2w, 6mo or 1y.")] = "",
     start: Annotated[str, typer.Option("--from", help="First day or instant, instead of a span back from now.")] = "",
@@ -139,7 +142,7 @@ def query(
     """Ask for summaries: hearthflux query daily sensor.kitchen_temperature 30d.
 
     The server, a token that may read and the organization come from INFLUXDB_URL, INFLUXDB_TOKEN and INFLUXDB_ORG,
-    where none is set from the local stack. Docs: docs/queries.md.
+    where none is set from the local stack. Docs: docs/queries.md. The kinds of query:
     """
     kind = kind_named(kind_name)
     forms = {"--json": json_wanted, "--csv": csv_wanted, "--plot": plot_wanted, "--plot-to": plot_to is not None}
@@ -203,3 +206,9 @@ def query(
     else:
         said = ", ".join(filter(None, (output.measured_in(rows, unit), zone.key)))
         typer.echo(output.table(rows, kind, f"{title} ({said})", zone, found.hemisphere, width=width))
+
+
+# A paragraph that is shown as it stands.
+query.__doc__ = f"{inspect.cleandoc(query.__doc__ or '')}\n\n\b\n" + "\n".join(
+    f"{name:22} {kind.help}" for name, kind in KINDS.items()
+)

@@ -83,7 +83,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "season-against-season": Kind(
         method="season_against_season",
-        help="each season beside that of a year before, or beside the one before it (--against previous)",
+        help="each season beside that of the year before",
         default="2y",
         row=ComparisonRow,
         takes=STATISTICS | {"measure", "against", "running"},
@@ -93,7 +93,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "year-over-year": Kind(
         method="year_over_year",
-        help="each month (--by season, --by year) beside that of a year before",
+        help="each month (or --by) beside that of the year before",
         default="1y",
         row=ComparisonRow,
         takes=STATISTICS | {"measure", "by", "running"},
@@ -111,7 +111,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "anomaly-bands": Kind(
         method="anomaly_bands",
-        help="each day beside the same weekdays of the --weeks before it",
+        help="each day beside the same weekdays before it",
         default="30d",
         row=AnomalyRow,
         takes=SPAN | {"measure", "weeks", "bound"},
@@ -124,7 +124,7 @@ KINDS: Mapping[str, Kind] = {
     "energy-by-entity": _energy("entity_id", "entity"),
     "top-changers": Kind(
         method="top_changers",
-        help="the entities that changed most from one span to the next",
+        help="which entities changed most since the span before",
         row=ChangeRow,
         entity=False,
         default="7d",
@@ -156,7 +156,9 @@ def kind_named(name: str) -> Kind:
 def when(moment: datetime, width: Width | None) -> str:
     """A window's name for a table, by its start in the home's time."""
     if width == "hour":
-        return f"{moment:%Y-%m-%d %H:%M}"
+        # When the clocks go back an hour comes twice: CEST, then CET.
+        twice = moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset()
+        return f"{moment:%Y-%m-%d %H:%M %Z}" if twice else f"{moment:%Y-%m-%d %H:%M}"
     if width == "week":
         return f"{moment:%G-W%V, from %d %b}"
     if width in ("month", "season", "year"):

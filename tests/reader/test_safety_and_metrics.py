@@ -165,8 +165,11 @@ async def test_queries_are_counted_with_their_time_rows_and_tiers(home: Home, ca
         registry.register(ReaderCollector(reader))
     value = registry.get_sample_value
     assert value("hearthflux_reader_queries_total") == 2
-    assert value("hearthflux_reader_rows_total") == stats.rows
-    assert value("hearthflux_reader_tier_reads_total", {"tier": "daily"}) == 1
+    assert value("hearthflux_reader_rows_total", {"kind": "daily"}) == len(rows)
+    assert value("hearthflux_reader_tier_reads_total", {"kind": "daily", "tier": "daily"}) == 1
+    assert value("hearthflux_reader_tier_reads_total", {"kind": "hourly", "tier": "hourly"}) == 1
+    assert value("hearthflux_reader_tier_reads_total", {"kind": "hourly", "tier": "daily"}) is None
+    assert value("hearthflux_reader_tier_rows_total", {"tier": "daily"}) == 2
     assert value("hearthflux_reader_response_seconds_count", {"kind": "daily"}) == 1
     assert value("hearthflux_reader_response_seconds_sum", {"kind": "daily"}) == times.seconds
     assert value("hearthflux_reader_response_seconds_bucket", {"kind": "daily", "le": "+Inf"}) == 1
