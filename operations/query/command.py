@@ -189,7 +189,7 @@ def query(
     elif not rows:
         return
     elif plot_to is not None:
-        plot.to_file(rows, kind, title, zone, found.hemisphere, plot_to)
+        plot.to_file(rows, kind, title, zone, found.hemisphere, plot_to, unit=unit)
         typer.echo(f"{plot_to}: {len(rows)} rows", err=True)
     elif plot_wanted:
         drawn = plot.in_terminal(

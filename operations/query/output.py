@@ -16,7 +16,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from event_schema import METER_DEVICE_CLASSES
 from operations.query.kinds import Kind, named
 from reader.changers import ChangeRow
 from reader.patterns import AnomalyRow, ComparisonRow, Hemisphere
@@ -165,7 +164,7 @@ def table(
     """As text with the terminal's own colours where it has them."""
     if rows and isinstance(rows[0], str):
         return "\n".join(rows)
-    meters = all(getattr(row, "device_class", "") in METER_DEVICE_CLASSES for row in rows)
+    meters = any(getattr(row, "increase", None) is not None for row in rows)
     shown = [
         name
         for name in SHOWN

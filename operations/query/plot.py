@@ -28,6 +28,10 @@ def column(rows: Sequence[Any], kind: Kind) -> str:
     raise UserError("There is nothing to draw: these rows hold no numbers.")
 
 
+def _in_own_unit(rows: Sequence[Any], name: str) -> bool:
+    return getattr(rows[0], "measure", name) in OWN_UNIT
+
+
 def in_terminal(
     rows: Sequence[Any],
     kind: Kind,
@@ -41,7 +45,7 @@ def in_terminal(
 ) -> str:
     """Windows as a line over time, everything else as bars. `unit` is the entity's."""
     name = column(rows, kind)
-    title = f"{title} ({unit})" if unit and getattr(rows[0], "measure", name) in OWN_UNIT else title
+    title = f"{title} ({unit})" if unit and _in_own_unit(rows, name) else title
     if kind.shape == "line" and len(rows) > 1:
         return _line(rows, name, title, zone, width, colours)
     return _bars(rows, name, kind, title, zone, hemisphere, width)
@@ -123,12 +127,14 @@ def check_path(path: Path) -> None:
         raise UserError(f"--plot-to {path}: there is no folder {path.parent}", exit_code=2)
 
 
-def to_file(rows: Sequence[Any], kind: Kind, title: str, zone: ZoneInfo, hemisphere: Hemisphere, path: Path) -> None:
+def to_file(
+    rows: Sequence[Any], kind: Kind, title: str, zone: ZoneInfo, hemisphere: Hemisphere, path: Path, *, unit: str = ""
+) -> None:
     """HTML that needs no network, SVG, PNG, or the Vega-Lite JSON, by the file's name. Raises UserError."""
     import altair
 
     name = column(rows, kind)
-    heading = SHOWN[name][0]
+    heading = SHOWN[name][0] + (f" ({unit})" if unit and _in_own_unit(rows, name) else "")
     records = []
     for row in rows:
         moment = getattr(row, "time", datetime(2000, 1, 1, tzinfo=UTC)).astimezone(zone)
@@ -145,7 +151,7 @@ def to_file(rows: Sequence[Any], kind: Kind, title: str, zone: ZoneInfo, hemisph
         sources["color"] = altair.Color("from:N", title="from")
         tooltip.append(altair.Tooltip("from:N"))
     if kind.shape == "line" and len(rows) > 1:
-        x = altair.X("window:T", title=None)
+        x = altair.X("window:T", title=zone.key)
         drawn = base.mark_line(point=len(rows) < 100).encode(
             x=x, y=altair.Y(f"{name}:Q", title=heading).scale(zero=False), tooltip=tooltip, **sources
         )

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from operations.cli import main
 from operations.influxd import LocalInfluxd
-from operations.query.kinds import KINDS
+from operations.query.kinds import KINDS, when
 from tests.operations.conftest import Run
 from tests.reader.conftest import Home, MakeHome, make_home
 from tests.reader.reference import Said
@@ -213,6 +214,17 @@ def test_a_table_says_its_unit_and_a_meter_has_no_mean(query: Query, stored: Hom
     # Degree days reckon with the base that is usual in that unit.
     assert "degree days below 65 in 3 days" in query("heating-degree-days", KITCHEN, "3d").out
     assert "degree days below 15.5 in 3 days" in query("heating-degree-days", KITCHEN, "3d", "--base", "15.5").out
+
+
+def test_an_hour_that_comes_twice_says_which() -> None:
+    amsterdam = ZoneInfo("Europe/Amsterdam")
+    hours = [datetime(2026, 10, 24, 23, tzinfo=UTC) + n * timedelta(hours=1) for n in range(4)]
+    assert [when(hour.astimezone(amsterdam), "hour")[11:] for hour in hours] == [
+        "01:00",
+        "02:00 CEST",
+        "02:00 CET",
+        "03:00",
+    ]
 
 
 def test_no_rows_are_explained_on_stderr(query: Query) -> None:

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 import templates
+from operations.influxd import LocalInfluxd
 from reader import (
     AnomalyRow,
     ChangeRow,
@@ -186,6 +187,18 @@ async def test_a_failed_query_is_counted_and_says_no_token(home: Home) -> None:
     async with home.reader(tiers=home.tiers.prefixed("absent_")) as reader:
         with pytest.raises(ReaderError, match=r"There is no bucket 'absent_.*events_daily'"):
             await reader.daily("sensor.secret")
+
+
+async def test_a_token_for_the_summaries_alone_is_enough_for_them(home: Home, influxd: LocalInfluxd) -> None:
+    tiers = (home.tiers.hourly, home.tiers.daily)
+    buckets = [influxd.api("GET", f"/api/v2/buckets?name={tier.bucket}")["buckets"][0]["id"] for tier in tiers]
+    may = [{"action": "read", "resource": {"type": "buckets", "id": one, "orgID": influxd.org_id}} for one in buckets]
+    made = influxd.api("POST", "/api/v2/authorizations", {"orgID": influxd.org_id, "permissions": may})
+    async with home.reader(token=made["token"]) as reader:
+        assert await reader.daily("sensor.secret", "7d", now=NOW)
+        assert await reader.heating_degree_days("sensor.secret", "7d", now=NOW)
+        assert await reader.unit("sensor.secret", now=NOW) == ""
+    influxd.api("DELETE", f"/api/v2/authorizations/{made['id']}")
 
 
 def test_response_times_by_hand() -> None:
