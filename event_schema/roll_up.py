@@ -5,7 +5,7 @@ The rules are those of the fields' declaration; what a value adds in windows wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 
 from event_schema.calendar import Span, day_of
@@ -44,6 +44,36 @@ def merged(rows: Iterable[Values]) -> dict[str, float]:
     return _with_ratios(values)
 
 
+def held_windows(
+    rows: Mapping[datetime, Values], windows: Sequence[Span], zone: tzinfo
+) -> Iterator[tuple[Span, float]]:
+    """The windows without a row in which a value held all the time, each with that value: the last one of the row
+    before, if it held at the end of its own window, at most HOLD_DAYS days of `zone` after the day of that.
+
+    `rows` are one entity's by their windows' starts, one per window (see `merged`); `windows` are in order.
+    """
+    last: tuple[Span, float] | None = None
+    for window in windows:
+        row = rows.get(window.start)
+        if row is not None:
+            value = row.get("last_value")
+            last = (window, value) if value is not None and row.get("last_holds") == 1 else None
+        elif last is not None:
+            source, value = last
+            if (day_of(window.start, zone) - day_of(source.start, zone)).days <= HOLD_DAYS:
+                yield window, value
+
+
+def held_values(window: Span, value: float) -> dict[str, float]:
+    """What a value that held all of a window adds to the fields over time."""
+    seconds = window.seconds
+    return {
+        "value_seconds": value * seconds,
+        "covered_seconds": seconds,
+        "on_seconds": seconds if value == 1 else 0.0,
+    }
+
+
 def roll_up(
     rows: Mapping[datetime, Values], windows: Sequence[Span], since: datetime, zone: tzinfo, domain: str
 ) -> dict[str, float] | None:
@@ -51,28 +81,17 @@ def roll_up(
 
     `rows` holds one entity's rows by their windows' starts, one per window (see `merged`). `windows` are the tier's
     windows in order, those that are over; they begin up to HOLD_DAYS days of the home before `since`, so that a value
-    reported before the span is known at its start. In a window without a row the last value held all the time if it
-    held at the end of its own, at most HOLD_DAYS days of `zone` after the day of that. Floats are plain sums of the
-    rows' floats.
+    reported before the span is known at its start. What held in windows without a row counts (see `held_windows`).
+    Floats are plain sums of the rows' floats.
     """
-    inside: list[Values] = []
-    held = {"value_seconds": 0.0, "covered_seconds": 0.0, "on_seconds": 0.0}
-    last: tuple[Span, float] | None = None
-    for window in windows:
-        row = rows.get(window.start)
-        if row is not None:
-            value = row.get("last_value")
-            last = (window, value) if value is not None and row.get("last_holds") == 1 else None
-            if window.start >= since:
-                inside.append(row)
-        elif last is not None and window.start >= since:
-            source, value = last
-            if (day_of(window.start, zone) - day_of(source.start, zone)).days <= HOLD_DAYS:
-                held["value_seconds"] += value * window.seconds
-                held["covered_seconds"] += window.seconds
-                held["on_seconds"] += window.seconds if value == 1 else 0.0
+    inside = [rows[window.start] for window in windows if window.start >= since and window.start in rows]
     if not inside:
         return None
+    held = {"value_seconds": 0.0, "covered_seconds": 0.0, "on_seconds": 0.0}
+    for window, value in held_windows(rows, windows, zone):
+        if window.start >= since:
+            for name, added in held_values(window, value).items():
+                held[name] += added
     values: dict[str, float | None] = {}
     for field in SUMMARY_FIELDS:
         if field.parts is None:

@@ -9,8 +9,9 @@ from datetime import date, datetime, timedelta
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
+from event_schema import NUMBER_DOMAINS
 from event_schema.calendar import Season, Span, day_of, day_start, season_of
-from event_schema.roll_up import merged
+from event_schema.roll_up import held_values, held_windows, merged
 from reader.periods import Asked, Duration, InvalidQuery, Width, window_at
 from reader.rows import Source, SummaryRow, Summed, answered, source_of
 
@@ -75,6 +76,8 @@ PROFILE_FIELDS = (
     "total_energy",
     "increase",
     "on_seconds",
+    "last_value",
+    "last_holds",
 )
 
 # profiles ---------------------------------------------------------------------------------------------------
@@ -84,7 +87,7 @@ PROFILE_FIELDS = (
 class ProfileRow:
     """One hour of the day (`slot` 0 to 23) or one weekday (0 is Monday), over all such windows of the span.
 
-    `windows` had a row, of `occurrences` that lie between the entity's first and last window; `energy` and
+    `windows` had a row of their own, of `occurrences` that lie between the entity's first and last window; `energy` and
     `increase` are means per occurrence, `on_seconds` too; `avg_value` is the mean of the values reported,
     `time_weighted_avg` that over time. `source` as of a SummaryRow.
     """
@@ -106,25 +109,39 @@ class ProfileRow:
 
 def profile(
     found: Mapping[datetime, Summed],
-    starts: Iterable[datetime],
+    windows: Iterable[Span],
     slot_of: Callable[[datetime], int],
     labels: Sequence[str],
+    zone: ZoneInfo,
 ) -> list[ProfileRow]:
-    """A row for each slot that had events. `starts` are the windows that there were, `slot_of` says which slot a
-    window's start lies in."""
-    occurrences = [0] * len(labels)
-    if found:
-        first, last = min(found), max(found)
-        for start in starts:
-            if first <= start <= last:
-                occurrences[slot_of(start)] += 1
+    """A row for each slot of which something is known. `windows` are all that there were, `slot_of` says which slot a
+    window's start lies in. In those without a row, between the first and the last, the value before held."""
+    if not found:
+        return []
+    first, last = min(found), max(found)
+    between = [window for window in windows if first <= window.start <= last]
+    occurrences, own = [0] * len(labels), [0] * len(labels)
     inside: dict[int, list[Summed]] = {}
-    for start, window in found.items():
-        inside.setdefault(slot_of(start), []).append(window)
+    for window in between:
+        occurrences[slot_of(window.start)] += 1
+    for start, row in found.items():
+        own[slot_of(start)] += 1
+        inside.setdefault(slot_of(start), []).append(row)
+    domain = found[last].domain
+    for window, value in held_windows({start: row.values for start, row in found.items()}, between, zone):
+        values = held_values(window, value)
+        if domain in NUMBER_DOMAINS:
+            del values["on_seconds"]
+        inside.setdefault(slot_of(window.start), []).append(Summed(domain, "", values))
+    named = {name for row in found.values() for name in row.values}
     rows = []
     for slot in sorted(inside):
-        values, source = answered(inside[slot], merged(window.values for window in inside[slot]))
+        values, source = answered(inside[slot], merged(row.values for row in inside[slot]))
         often = occurrences[slot]
+
+        if not own[slot]:
+            # Nothing was ever said in such a window: nothing was used in it.
+            values = dict.fromkeys(named & {"total_energy", "increase"}, 0.0) | values
 
         def each(name: str, values: Mapping[str, float] = values, often: int = often) -> float | None:
             return values[name] / often if name in values and often else None
@@ -133,7 +150,7 @@ def profile(
             ProfileRow(
                 slot=slot,
                 label=labels[slot],
-                windows=len(inside[slot]),
+                windows=own[slot],
                 occurrences=often,
                 avg_value=values.get("avg_value"),
                 time_weighted_avg=values.get("time_weighted_avg"),

@@ -142,8 +142,8 @@ class SummaryReader(Querying):
         async def work(asking: Asking) -> list[patterns.ProfileRow]:
             await self._reach(asking, dataclasses.replace(span, width="hour"))
             found = await self._entity(asking, entity_id, span, patterns.PROFILE_FIELDS).hours(span.start, span.stop)
-            starts = [one.start for one in windows(span.start, span.stop, "hour", self._zone)]
-            return patterns.profile(found, starts, lambda moment: moment.astimezone(self._zone).hour, labels)
+            hours = windows(span.start, span.stop, "hour", self._zone)
+            return patterns.profile(found, hours, lambda moment: moment.astimezone(self._zone).hour, labels, self._zone)
 
         return await self._answer("hour_profile", work, entity_id)
 
@@ -163,9 +163,12 @@ class SummaryReader(Querying):
         async def work(asking: Asking) -> list[patterns.ProfileRow]:
             await self._reach(asking, span)
             found = await self._entity(asking, entity_id, span).days(span.start, span.stop)
-            starts = [one.start for one in span.windows()]
             return patterns.profile(
-                found, starts, lambda moment: day_of(moment, self._zone).weekday(), patterns.WEEKDAYS
+                found,
+                span.windows(),
+                lambda moment: day_of(moment, self._zone).weekday(),
+                patterns.WEEKDAYS,
+                self._zone,
             )
 
         return await self._answer("weekday_profile", work, entity_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import statistics
@@ -89,8 +90,14 @@ async def test_the_hours_of_the_day_by_the_homes_clock(lived: Lived, entity_id: 
     by_hour = defaultdict(list)
     for one in inside:
         by_hour[one.at.astimezone(ZONE).hour].append(one)
-    assert [row.slot for row in rows] == sorted(by_hour)
+    assert [row.slot for row in rows] == list(range(24))
+    silent = [row for row in rows if row.slot not in by_hour]
+    assert {(row.windows, row.event_count, row.avg_value, row.energy, row.increase) for row in silent} <= {
+        (0, 0, None, 0.0, 0.0)
+    }
     for row in rows:
+        if row in silent:
+            continue
         told = by_hour[row.slot]
         numbers = [one.number or 0.0 for one in told]
         often = sum(hour.astimezone(ZONE).hour == row.slot for hour in between)
@@ -101,6 +108,28 @@ async def test_the_hours_of_the_day_by_the_homes_clock(lived: Lived, entity_id: 
         if entity_id == METER:
             assert row.energy == pytest.approx(math.fsum(one.energy or 0 for one in told) / often, rel=1e-9)
     assert (rows[0].on_seconds is None) == (entity_id == METER)
+
+
+async def test_what_is_on_in_silent_hours_counts_in_its_profile(lived: Lived) -> None:
+    """The door says something every seven hours: between, it stays as it is."""
+    start, stop = begins(date(2025, 3, 12)), begins(date(2025, 4, 1))
+    told = [one for one in lived.said[DOOR] if start - DAY <= one.at < stop]
+    inside = [one for one in told if one.at >= start]
+    first, last = inside[0].at.replace(minute=0), inside[-1].at.replace(minute=0) + HOUR
+    seconds: dict[int, float] = defaultdict(float)
+    often: dict[int, int] = defaultdict(int)
+    for hour in (first + n * HOUR for n in range((last - first) // HOUR)):
+        often[hour.astimezone(ZONE).hour] += 1
+        for one, following in itertools.pairwise([*told, Said(last, "off")]):
+            held = min(following.at, hour + HOUR) - max(one.at, hour)
+            if one.number == 1 and held > timedelta(0):
+                seconds[hour.astimezone(ZONE).hour] += held.total_seconds()
+    async with lived.home.reader() as reader:
+        rows = await reader.hour_profile(DOOR, "20d", now=NOW)
+    assert [row.slot for row in rows] == list(range(24))
+    for row in rows:
+        assert row.on_seconds == pytest.approx(seconds[row.slot] / often[row.slot], rel=1e-9, abs=1e-9)
+        assert row.time_weighted_avg == pytest.approx(seconds[row.slot] / often[row.slot] / 3600, rel=1e-9, abs=1e-9)
 
 
 async def test_the_weekdays(lived: Lived) -> None:
