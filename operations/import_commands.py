@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from event_schema import Placement, home_zone
 from influxdb_connection import ConnectionSettings
 from operations.errors import UserError
-from operations.imports import engine
+from operations.imports import pacing
 from operations.imports.engine import Importer, Options
 from operations.imports.existing import to_ns
 from operations.imports.history import History
@@ -146,7 +146,7 @@ def run(common: Common, make: Callable[[Path, Callable[[int, int], None]], Any],
         def staged(done: int, total: int) -> None:
             bar.update(task, completed=done / max(total, 1), what="sorting the file")
 
-        def told(one: engine.Progress) -> None:
+        def told(one: pacing.Progress) -> None:
             bar.update(task, completed=one.done, what=f"{moment(one.at_ns)[:10]}  {one.per_second:,.0f} states/s")
 
         source: Source

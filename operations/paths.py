@@ -17,7 +17,15 @@ def local(*parts: str) -> Path:
 
 
 def write_at_once(path: Path, content: bytes) -> None:
-    """Write a file that has its name only when it is whole, also where this process is killed meanwhile."""
+    """Write a file that has its name only when it is whole, also where this process is killed meanwhile or the machine
+    loses its power. Raises OSError, and what was there before is still there."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.rename(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from event_schema import Event, InvalidEvent, Placement
+from operations import paths
 from operations.errors import UserError
 from operations.follow.away import SERIES, Away, state_reading
 from operations.follow.home_assistant import CommandFailed, ConnectionLost, HomeAssistant, TokenRefused, connected
 from operations.follow.registry import EVENTS, read_registry
 from operations.follow.settings import FollowSettings
 from operations.imports.history import History
-from operations.imports.position import write_whole
 from operations.imports.reading import SECOND, Reading
 from writer import BatchWriter, SpoolError
 
@@ -90,7 +90,7 @@ class Follower:
         content = {"last_ns": self._last_ns, "seen": self._last_seen, "history": self._history.state()}
         try:
             self.settings.position.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.settings.position, content)
+            paths.write_at_once(self.settings.position, json.dumps(content).encode())
             self._kept_at = time.monotonic()
         except OSError as error:
             log.error("position not kept", extra={"reason": error.strerror})

@@ -1,80 +1,87 @@
-"""The part files of an export: which line goes into which, and runs of equal values as one line."""
+"""The part files of an export: runs of one field of one series, each with its times and values as they stand there.
+
+An export says a field of a series in long blocks, and most texts of a home never change: a run is a head, its times as
+64-bit integers, and its values, one a line, or only one for all.
+"""
 
 from __future__ import annotations
 
-from typing import IO
+import struct
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from operations.imports.reading import SECOND
 
 PART = 6 * 3600 * SECOND
-BLOCK = 1024 * 1024
-# Stands for a line break inside a text, so that a part file has one run a line.
+# Stands for a line break inside a text, so that values can be told apart.
 BREAK = b"\x00"
+# Number of the `series field=`, how many times, how many values, bytes of the values.
+HEAD = struct.Struct("<IIII")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRun:
+    """Values of a field in the order of the file. `times` is packed; one value stands for all."""
+
+    number: int
+    times: bytes
+    values: list[bytes]
+
+    @property
+    def count(self) -> int:
+        return len(self.times) // 8
 
 
 class Parts:
-    """Runs of equal values of one field, as lines of the part files: number, times with commas, value."""
+    """Runs on their way to the part files of their time."""
 
     def __init__(self) -> None:
         self.size = 0
-        self.first_ns = self.last_ns = 0
+        self.first_ns: int | None = None
+        self.last_ns: int | None = None
         self._runs: dict[int, list[bytes]] = {}
-        self._number = -1
-        self._value = b""
-        self._times: list[bytes] = []
-        self._start = self._stop = 0
 
-    def add(self, number: int, value: bytes, time_text: bytes) -> None:
-        time_ns = int(time_text)
-        if number == self._number and value == self._value and self._start <= time_ns < self._stop:
-            self._times.append(time_text)
-            return
-        self._end_run()
-        part = time_ns // PART
-        self._number, self._value, self._times = number, value, [time_text]
-        self._start, self._stop = part * PART, (part + 1) * PART
-
-    def _end_run(self) -> None:
-        if not self._times:
-            return
-        text = b"%d %b %b\n" % (self._number, b",".join(self._times), self._value.replace(b"\n", BREAK))
-        self._runs.setdefault(self._start // PART, []).append(text)
-        self.size += len(text)
-        first, last = int(self._times[0]), int(self._times[-1])
-        self.first_ns = min(self.first_ns or first, first, last)
-        self.last_ns = max(self.last_ns, first, last)
-        self._times = []
+    def add(self, number: int, times: list[int], values: Sequence[bytes], *, same: bool) -> None:
+        """A run in order of time; `same`: all values are the first."""
+        self.first_ns = times[0] if self.first_ns is None else min(self.first_ns, times[0])
+        self.last_ns = times[-1] if self.last_ns is None else max(self.last_ns, times[-1])
+        start, end = 0, len(times)
+        while start < end:
+            part = times[start] // PART
+            stop = end if times[-1] < (part + 1) * PART else bisect_left(times, (part + 1) * PART, start)
+            packed = array("q", times[start:stop] if (start, stop) != (0, end) else times).tobytes()
+            chosen = values[start : start + 1] if same else values[start:stop]
+            text = b"\n".join(chosen)
+            self._runs.setdefault(part, []).append(
+                HEAD.pack(number, stop - start, len(chosen), len(text)) + packed + text
+            )
+            self.size += HEAD.size + len(packed) + len(text)
+            start = stop
 
     def take(self) -> list[tuple[int, list[bytes]]]:
         """What there is, and nothing is left."""
-        self._end_run()
         runs, self._runs, self.size = list(self._runs.items()), {}, 0
         return runs
 
 
-def prefix_of(line: bytes) -> bytes:
-    """`series field=` of a line; empty where it is none."""
-    split = line.find(b'="')
-    while split > 0 and line[split - 1 : split] == b"\\":
-        split = line.find(b'="', split + 1)
-    if split < 0:
-        split = line[: line.rfind(b" ")].rfind(b"=")
-    return line[: split + 1]
+def read_part(path: Path) -> Iterator[FieldRun]:
+    """The runs of a part file."""
+    content = path.read_bytes()
+    at = 0
+    while at < len(content):
+        number, count, values, size = HEAD.unpack_from(content, at)
+        times_at = at + HEAD.size
+        text_at = times_at + 8 * count
+        at = text_at + size
+        found = content[text_at:at].split(b"\n")
+        assert len(found) == values
+        yield FieldRun(number, content[times_at:text_at], found)
 
 
-def is_whole(line: bytes, length: int, at: int) -> bool:
-    """Whether a line whose value begins at `length` with a quote ends after that text, at the space `at`."""
-    if at - 1 <= length or line[at - 1 : at] != b'"' or not line[at + 1 :].lstrip(b"-").isdigit():
-        return False
-    text = line[length + 1 : at - 1]
-    # An odd number of backslashes before the last quote: it is part of the text.
-    return (len(text) - len(text.rstrip(b"\\"))) % 2 == 0
-
-
-def skip(reader: IO[bytes], count: int) -> None:
-    """Read so many bytes and forget them."""
-    while count > 0:
-        block = reader.read(min(count, BLOCK))
-        if not block:
-            return
-        count -= len(block)
+def times_of(packed: bytes) -> list[int]:
+    found = array("q")
+    found.frombytes(packed)
+    return found.tolist()

@@ -13,20 +13,21 @@ It does not store `unavailable` and `unknown`, nor the text of a number (`21.50`
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, cast
 
 from event_schema import DEFAULT_ATTRIBUTES
 from operations.imports.mapping import Mapping1x, MeasurementRule
-from operations.imports.reading import Reading
+from operations.imports.reading import Run
 
 # Attributes that say what an entity is; read for every domain.
 DESCRIBING = ("device_class", "friendly_name", "state_class", "unit_of_measurement")
 WEATHER = ("temperature", "humidity", "pressure", "temperature_unit", "pressure_unit")
 STATE_FIELDS = ("value", "state")
 REMEMBERED_ATTRIBUTES = 1_000
+REMEMBERED_STATES = 10_000
 
 NO_ENTITY = "no tags domain and entity_id, and no mapping for its measurement"
 NO_STATE = "neither a value nor a state in it"
@@ -61,6 +62,22 @@ def state_text(value: Any) -> str | None:
     return str(value)
 
 
+class StateTexts(dict[Any, str | None]):
+    """`state_text` by value, remembered: a home says the same again and again. True would be the same key as 1."""
+
+    def __missing__(self, value: Any) -> str | None:
+        text = state_text(value)
+        if len(self) >= REMEMBERED_STATES:
+            self.clear()
+        self[value] = text
+        return text
+
+    def of(self, values: Sequence[Any]) -> list[str | None]:
+        if bool in map(type, values):
+            return [state_text(one) for one in values]
+        return list(map(self.__getitem__, values))
+
+
 def wanted_attributes(entity_id: str, chosen: Mapping[str, tuple[str, ...]] | None) -> tuple[str, ...]:
     """The attributes to read for an entity, those that describe it first."""
     allowed = DEFAULT_ATTRIBUTES if chosen is None else chosen
@@ -91,57 +108,59 @@ class SeriesPlan:
     given: dict[str, Any]
     fields: dict[str, tuple[str, ...]]  # attribute -> the fields that may hold it, the better one first
     state_fields: tuple[str, ...]
-    known: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
+    known: dict[tuple[str, ...], dict[tuple[Any, ...], dict[str, Any]]] = field(default_factory=dict)
+    texts: StateTexts = field(default_factory=StateTexts)
 
-    def columns(self, names: Sequence[str]) -> SeriesReader:
-        """A reader of rows whose columns have these names."""
-        position = {name: index for index, name in enumerate(names)}
-        return SeriesReader(
-            self,
-            tuple(position[name] for name in self.state_fields if name in position),
-            tuple(
-                (attribute, tuple(position[name] for name in fields if name in position))
-                for attribute, fields in self.fields.items()
-                if any(name in position for name in fields)
-            ),
-        )
+    def run(self, times: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> tuple[Run, list[int]]:
+        """The readings of points at these times, in order, whose fields are `columns` (None where a point lacks one);
+        and the times of points that hold no state. At least one point."""
+        states = self._states(len(times), columns)
+        attributes = self._attributes(len(times), columns)
+        if None not in states:
+            return Run(self.entity_id, self.series, list(times), cast("list[str]", states), attributes), []
+        whole = [row for row in zip(times, states, attributes, strict=True) if row[1] is not None]
+        stateless = [time_ns for time_ns, state in zip(times, states, strict=True) if state is None]
+        if not whole:
+            return Run(self.entity_id, self.series, [], [], []), stateless
+        kept, texts, given = zip(*whole, strict=True)
+        return Run(self.entity_id, self.series, list(kept), cast("list[str]", list(texts)), given), stateless
 
+    def _states(self, count: int, columns: Mapping[str, Sequence[Any]]) -> list[str | None]:
+        states: list[str | None] = [None] * count
+        for name in reversed(self.state_fields):
+            if name in columns:
+                better = self.texts.of(columns[name])
+                if None in better:
+                    better = [one if one is not None else other for one, other in zip(better, states, strict=True)]
+                states = better
+        return states
 
-class SeriesReader:
-    """Rows of one series to readings."""
+    def _attributes(self, count: int, columns: Mapping[str, Sequence[Any]]) -> Sequence[Mapping[str, Any]]:
+        """The same object as long as they are the same."""
+        names = tuple(name for fields in self.fields.values() for name in fields if name in columns)
+        known = self.known.setdefault(names, {})
+        chosen = [columns[name] for name in names]
+        if all(one.count(one[0]) == count for one in chosen):
+            rows: Iterable[tuple[Any, ...]] = [tuple(one[0] for one in chosen)]
+        else:
+            rows = zip(*chosen, strict=True)
+        found = []
+        for row in rows:
+            attributes = known.get(row)
+            if attributes is None:
+                if len(known) >= REMEMBERED_ATTRIBUTES:
+                    known.clear()
+                attributes = known[row] = self._given(dict(zip(names, row, strict=True)))
+            found.append(attributes)
+        return found if len(found) == count else found * count
 
-    __slots__ = ("_all", "_attributes", "_plan", "_states")
-
-    def __init__(
-        self, plan: SeriesPlan, states: tuple[int, ...], attributes: tuple[tuple[str, tuple[int, ...]], ...]
-    ) -> None:
-        self._plan = plan
-        self._states = states
-        self._attributes = attributes
-        self._all = tuple(position for _, positions in attributes for position in positions)
-
-    def reading(self, time_ns: int, row: Sequence[Any]) -> Reading | None:
-        """None where the row has no state."""
-        state = None
-        for position in self._states:
-            state = state_text(row[position])
-            if state is not None:
-                break
-        if state is None:
-            return None
-        plan = self._plan
-        key = tuple([row[position] for position in self._all])
-        attributes = plan.known.get(key)
-        if attributes is None:
-            attributes = dict(plan.given)
-            for name, positions in self._attributes:
-                value = next((row[position] for position in positions if row[position] not in (None, "")), None)
-                if value is not None:
-                    attributes[name] = value
-            if len(plan.known) >= REMEMBERED_ATTRIBUTES:
-                plan.known.clear()
-            plan.known[key] = attributes
-        return Reading(time_ns, plan.entity_id, state, attributes, None, plan.series)
+    def _given(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        attributes = dict(self.given)
+        for attribute, fields in self.fields.items():
+            value = next((point[name] for name in fields if point.get(name) not in (None, "")), None)
+            if value is not None:
+                attributes[attribute] = value
+        return attributes
 
 
 class Layout:

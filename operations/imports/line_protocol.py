@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+# As far as 64 bits of nanoseconds go; InfluxDB keeps the last few for itself.
+LATEST_NS = 2**63 - 2
+
 _BARE_SPACE = re.compile(rb"(?<!\\) ")
 _BARE_COMMA = re.compile(r"(?<!\\),")
 _BARE_EQUALS = re.compile(r"(?<!\\)=")
@@ -52,3 +55,25 @@ def read_value(text: bytes) -> Any:
         return int(text[:-1]) if text.endswith(b"i") else float(text)
     except ValueError:
         return None
+
+
+def prefix_of(line: bytes) -> bytes:
+    """`series field=` of a line; empty where it is none."""
+    split = line.find(b'="')
+    while split > 0 and line[split - 1 : split] == b"\\":
+        split = line.find(b'="', split + 1)
+    if split < 0:
+        split = line[: line.rfind(b" ")].rfind(b"=")
+    return line[: split + 1]
+
+
+def is_whole(line: bytes, length: int, at: int) -> bool:
+    """Whether a line whose value begins at `length` with a quote ends after that text, at the space `at`."""
+    return line[at + 1 :].lstrip(b"-").isdigit() and whole_text(line[length:at])
+
+
+def whole_text(value: bytes) -> bool:
+    """Whether a value that begins with a quote ends with one that is not part of the text: an odd number of
+    backslashes before it would make it one."""
+    inner = value[1:-1]
+    return len(value) > 1 and value.endswith(b'"') and (len(inner) - len(inner.rstrip(b"\\"))) % 2 == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import IO, Any
@@ -13,7 +12,7 @@ from typing import IO, Any
 from operations import paths
 from operations.errors import UserError
 
-FORMAT = 1
+FORMAT = 2
 
 
 def folder_for(identity: str, target: str) -> Path:
@@ -21,16 +20,6 @@ def folder_for(identity: str, target: str) -> Path:
     short = re.sub(r"[^a-z0-9]+", "-", identity.lower())[:24].strip("-")
     digest = hashlib.sha256(f"{identity}\n{target}".encode()).hexdigest()[:12]
     return paths.local("import") / f"{short}-{digest}"
-
-
-def write_whole(path: Path, content: Any) -> None:
-    """Replace a JSON file so that it is at no moment half there, also if the machine loses its power."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 class Position:
@@ -71,7 +60,7 @@ class Position:
 
     def keep(self, content: dict[str, Any]) -> None:
         """Raises OSError where the disk refuses."""
-        write_whole(self._path, {"format": FORMAT, **content})
+        paths.write_at_once(self._path, json.dumps({"format": FORMAT, **content}).encode())
 
     def close(self) -> None:
         if self._lock is not None:

@@ -1,9 +1,11 @@
-"""What every source gives: readings in order of time, and a count of what could not be made one."""
+"""What every source gives: readings by entity, and a count of what could not be made one."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
 SECOND = 1_000_000_000
@@ -23,6 +25,62 @@ class Reading(NamedTuple):
     attributes: Mapping[str, Any]
     changed_ns: int | None
     series: str
+
+
+@dataclass(slots=True)
+class Run:
+    """Readings of one entity from one series in order of time, column by column: a history repeats everything else.
+
+    The columns are what they are in `Reading`; `changed_ns` None: None for each.
+    """
+
+    entity_id: str
+    series: str
+    times: list[int]
+    states: list[str]
+    attributes: Sequence[Mapping[str, Any]]
+    changed_ns: Sequence[int | None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def between(self, start_ns: int, stop_ns: int) -> Run:
+        """The readings of [start_ns, stop_ns)."""
+        first, end = bisect_left(self.times, start_ns), bisect_left(self.times, stop_ns)
+        if first == 0 and end == len(self.times):
+            return self
+        return Run(
+            self.entity_id,
+            self.series,
+            self.times[first:end],
+            self.states[first:end],
+            self.attributes[first:end],
+            None if self.changed_ns is None else self.changed_ns[first:end],
+        )
+
+    @classmethod
+    def of(cls, readings: Sequence[Reading]) -> Run:
+        """Readings of one entity, in order of time."""
+        times, entities, states, attributes, changed, series = zip(*readings, strict=True)
+        return cls(entities[0], series[0], list(times), list(states), list(attributes), list(changed))
+
+
+def by_entity(runs: Sequence[Run]) -> list[Run]:
+    """One run for each entity, whatever series its readings came from; those of one instant in the order given."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        if run.times:
+            found.setdefault(run.entity_id, []).append(run)
+    return [together[0] if len(together) == 1 else _merged(together) for together in found.values()]
+
+
+def _merged(runs: list[Run]) -> Run:
+    rows: list[tuple[int, str, Mapping[str, Any], int | None]] = []
+    for run in runs:
+        rows += zip(run.times, run.states, run.attributes, run.changed_ns or repeat(None), strict=False)
+    rows.sort(key=lambda row: row[0])
+    times, states, attributes, changed = zip(*rows, strict=True)
+    return Run(runs[0].entity_id, runs[0].series, list(times), list(states), list(attributes), list(changed))
 
 
 @dataclass(slots=True)
@@ -62,12 +120,16 @@ class Skipped(dict[tuple[str, str], Count]):
 
 @dataclass(slots=True)
 class Slice:
-    """All readings of [start_ns, stop_ns), in order of time."""
+    """All readings of [start_ns, stop_ns)."""
 
     start_ns: int
     stop_ns: int
-    readings: list[Reading]
+    runs: list[Run] = field(default_factory=list)
     skipped: Skipped = field(default_factory=Skipped)
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.runs))
 
 
 class SourceError(Exception):

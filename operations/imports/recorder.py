@@ -7,11 +7,12 @@ import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Self
+from itertools import islice
+from typing import Any, Self, cast
 
 from event_schema import DEFAULT_ATTRIBUTES
 from operations.imports.layout import DESCRIBING, NOT_WANTED, WEATHER
-from operations.imports.reading import DAY, Pace, Reading, Skipped, Slice
+from operations.imports.reading import DAY, Pace, Run, Skipped, Slice
 from operations.imports.recorder_database import Database
 from operations.imports.recorder_schema import RecorderSchema, schema_of
 
@@ -69,6 +70,8 @@ class Recorder:
         self._entities: dict[int, str] = {}
         self._statistics: dict[Any, tuple[str, str, str]] = {}
         self._by_id: dict[Any, dict[str, Any]] = {}
+        self._by_text: dict[str, dict[str, Any]] = {}
+        self._same: dict[str, dict[str, Any]] = {}
         # Entity of the recorder -> its present id, "" where it is not wanted.
         self._chosen: dict[str, str] = {}
         self._not_kept: set[str] = set()
@@ -135,7 +138,7 @@ class Recorder:
     def _span(self) -> tuple[int, int] | None:
         updated = self.schema.updated
         first, last = next(self._database.rows(f"SELECT min({updated}), max({updated}) FROM states"))
-        begin, end = self._database.nanoseconds(first), self._database.nanoseconds(last)
+        begin, end = self._database.nanoseconds((first, last))
         return None if begin is None or end is None else (begin, end + LAST_MICROSECOND)
 
     async def slices(self, start_ns: int, stop_ns: int) -> AsyncIterator[Slice]:
@@ -144,49 +147,65 @@ class Recorder:
             found = await asyncio.to_thread(self._slice, start_ns, stop)
             if found is None:
                 continue
-            self._pace.saw(len(found.readings))
+            self._pace.saw(found.count)
             yield found
             start_ns = stop
 
     def _slice(self, start_ns: int, stop_ns: int) -> Slice | None:
         """None where it would be too much at once; the pace is slower then."""
         database, seconds = self._database, self.schema.seconds
-        rows = []
         bounds = (database.moment(start_ns, seconds), database.moment(stop_ns, seconds))
-        for row in database.rows(self.schema.states(), bounds):
-            rows.append(row)
-            if len(rows) > self._pace.most and self._pace.too_many():
-                return None
-        found = Slice(start_ns, stop_ns, [])
-        self._learn_attributes({row[5] for row in rows if row[5] is not None}, found.skipped)
+        found = database.rows(self.schema.states(), bounds)
+        rows = list(islice(found, self._pace.most + 1))
+        if len(rows) > self._pace.most and self._pace.too_many():
+            return None
+        rows += found
+        part = Slice(start_ns, stop_ns)
+        self._learn_attributes({row[4] for row in rows if row[4] is not None}, part.skipped)
+        by_entity: dict[Any, list[Sequence[Any]]] = {}
         for row in rows:
-            self._take(row, found)
-        return found
+            by_entity.setdefault(row[:2], []).append(row)
+        for together in by_entity.values():
+            self._take(together, part)
+        return part
 
-    def _take(self, row: Sequence[Any], found: Slice) -> None:
-        _, entity_id, number, state, text, attributes_id, updated, changed = row
-        time_ns = self._database.nanoseconds(updated)
-        assert time_ns is not None
+    def _take(self, rows: list[Sequence[Any]], found: Slice) -> None:
+        """The rows of one entity, as `RecorderSchema.states` gives them."""
+        entity_id, number = rows[0][:2]
         source_id = (self._entities.get(number) if number is not None else None) or entity_id
-        if not source_id:
-            found.skipped.add("states", NAMELESS, time_ns)
+        entity = "" if not source_id else self._entity(source_id)
+        why = NAMELESS if not source_id else "" if entity else NOT_WANTED
+        if why:
+            for time_ns in self._database.nanoseconds([row[5] for row in rows]):
+                found.skipped.add(source_id or "states", why, time_ns or 0)
             return
+        _, _, states, texts, numbers, updated, changed = zip(*rows, strict=True)
+        if not all(states):
+            removed = [row for row in rows if not row[2]]
+            for time_ns in self._database.nanoseconds([row[5] for row in removed]):
+                found.skipped.add(entity, REMOVED, time_ns or 0)
+            if len(removed) < len(rows):
+                self._take([row for row in rows if row[2]], found)
+            return
+        by_id = self._by_id.get
+        attributes = [
+            by_id(number, NO_ATTRIBUTES) if number is not None else self._of_text(text, found.skipped)
+            for number, text in zip(numbers, texts, strict=True)
+        ]
+        times = cast("list[int]", self._database.nanoseconds(updated))
+        changes = [
+            at if changed_ns is None else changed_ns
+            for at, changed_ns in zip(times, self._database.nanoseconds(changed), strict=True)
+        ]
+        found.runs.append(Run(entity, SERIES, times, list(states), attributes, changes))
+
+    def _entity(self, source_id: str) -> str:
+        """Its present id; "" where it is not wanted."""
         entity = self._chosen.get(source_id)
         if entity is None:
             entity = self._rename.get(source_id, source_id)
             entity = self._chosen[source_id] = entity if self.wants(entity) else ""
-        if not entity:
-            found.skipped.add(source_id, NOT_WANTED, time_ns)
-            return
-        if not state:
-            found.skipped.add(entity, REMOVED, time_ns)
-            return
-        if attributes_id is not None:
-            attributes = self._by_id.get(attributes_id, NO_ATTRIBUTES)
-        else:
-            attributes = self._parsed(text, text, found.skipped) if text else NO_ATTRIBUTES
-        changed_ns = time_ns if changed is None else self._database.nanoseconds(changed)
-        found.readings.append(Reading(time_ns, entity, state, attributes, changed_ns, SERIES))
+        return entity
 
     def wants(self, entity_id: str) -> bool:
         if any(fnmatchcase(entity_id, one) for one in self._exclude):
@@ -204,12 +223,21 @@ class Recorder:
             for number, text in self._database.rows(
                 f"SELECT attributes_id, shared_attrs FROM state_attributes WHERE attributes_id IN ({marks})", some
             ):
-                self._parsed(number, text, skipped)
+                self._by_id[number] = self._parsed(text, skipped)
 
-    def _parsed(self, key: Any, text: str | None, skipped: Skipped) -> dict[str, Any]:
-        known = self._by_id.get(key)
-        if known is not None:
-            return known
+    def _of_text(self, text: str | None, skipped: Skipped) -> dict[str, Any]:
+        """The attributes of a row that holds them itself, as older schemas do."""
+        if not text:
+            return NO_ATTRIBUTES
+        known = self._by_text.get(text)
+        if known is None:
+            if len(self._by_text) >= REMEMBERED_ATTRIBUTES:
+                self._by_text.clear()
+            known = self._by_text[text] = self._parsed(text, skipped)
+        return known
+
+    def _parsed(self, text: str | None, skipped: Skipped) -> dict[str, Any]:
+        """Those that are kept. The same object where they are the same: most of what changes is not kept."""
         try:
             given = json.loads(text or "{}")
         except ValueError:
@@ -218,10 +246,10 @@ class Recorder:
             skipped.add("attributes", NOT_JSON)
             given = {}
         self._not_kept.update(given.keys() - self._kept)
-        if len(self._by_id) >= 2 * REMEMBERED_ATTRIBUTES:
-            self._by_id.clear()
-        self._by_id[key] = kept = {name: value for name, value in given.items() if name in self._kept}
-        return kept
+        kept = {name: value for name, value in given.items() if name in self._kept}
+        if len(self._same) >= REMEMBERED_ATTRIBUTES:
+            self._same.clear()
+        return self._same.setdefault(repr(kept), kept)
 
     # statistics -----------------------------------------------------------------------------------------
 
@@ -232,7 +260,7 @@ class Recorder:
             found: dict[str, int] = {}
             for entity_id, number, first in self._database.rows(self.schema.first_states()):
                 entity = entity_id or self._entities.get(number)
-                time_ns = self._database.nanoseconds(first)
+                (time_ns,) = self._database.nanoseconds((first,))
                 if entity and time_ns is not None:
                     found[self._rename.get(entity, entity)] = time_ns
             return found
@@ -245,7 +273,7 @@ class Recorder:
         start = self.schema.start
         query = f"SELECT min({start}), max({start}) FROM statistics"
         first, last = await asyncio.to_thread(lambda: next(self._database.rows(query)))
-        begin, end = self._database.nanoseconds(first), self._database.nanoseconds(last)
+        begin, end = self._database.nanoseconds((first, last))
         return None if begin is None or end is None else (begin, end + LAST_MICROSECOND)
 
     async def statistics(self, start_ns: int, stop_ns: int) -> AsyncIterator[tuple[int, list[StatisticHour], Skipped]]:
@@ -264,7 +292,7 @@ class Recorder:
         bounds = (database.moment(start_ns, seconds), database.moment(stop_ns, seconds))
         for key, start, mean, low, high, state, total in database.rows(self.schema.statistic_hours(), bounds):
             statistic, source, unit = self._statistics.get(key, (str(key), "recorder", ""))
-            time_ns = database.nanoseconds(start)
+            (time_ns,) = database.nanoseconds((start,))
             assert time_ns is not None
             if source != "recorder" or "." not in statistic or ":" in statistic:
                 skipped.add(f"statistic {statistic}", EXTERNAL, time_ns)

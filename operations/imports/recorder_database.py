@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -169,15 +169,17 @@ class Database:
         return plain.strftime("%Y-%m-%d %H:%M:%S.%f") if self.dialect == "sqlite" else plain
 
     @staticmethod
-    def nanoseconds(value: Any) -> int | None:
-        """A stored time, to the microsecond; None where there is none."""
-        if type(value) is float:
-            return round(value * 1e6) * 1_000
-        if value is None:
-            return None
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value)
-        if isinstance(value, datetime):
-            aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value
-            return round(aware.timestamp() * 1e6) * 1_000
-        return round(float(value) * 1e6) * 1_000
+    def nanoseconds(values: Iterable[Any]) -> list[int | None]:
+        """Stored times, to the microsecond; None where there is none."""
+        return [round(value * 1e6) * 1_000 if type(value) is float else _nanoseconds(value) for value in values]
+
+
+def _nanoseconds(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value
+        return round(aware.timestamp() * 1e6) * 1_000
+    return round(float(value) * 1e6) * 1_000

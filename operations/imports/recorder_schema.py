@@ -50,9 +50,8 @@ class RecorderSchema:
         return "start_ts" if self.statistics_seconds else "start"
 
     def states(self) -> str:
-        """Rows of [?, ?) in order of time: id, entity id, its number, state, attributes, their number, times."""
+        """Rows of [?, ?) in order of time: entity id, its number, state, attributes, their number, times."""
         columns = [
-            "state_id",
             "entity_id" if self.entity_id else "NULL",
             "metadata_id" if self.metadata_id else "NULL",
             "state",

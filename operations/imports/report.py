@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from event_schema import Event
-from operations.imports.reading import SECOND, Count, Reading, Skipped
+from operations.imports.reading import SECOND, Count, Skipped
 
 SHOWN_LINES = 25
 SERIES_NAMED = 20
@@ -32,24 +32,23 @@ class EntityReport:
     unit: str = ""
     device_class: str = ""
     friendly_name: str = ""
-    _attributes: Any = None
-    _series: str = ""
 
-    def see(self, time_ns: int, reading: Reading, event: Event) -> None:
-        """Count one; what describes the entity is looked at where its attributes are others than before."""
+    def see(self, events: Sequence[Event], series: Iterable[str]) -> None:
+        """Count events, in order of time, that came from these series of the source."""
         seen = self.readings
-        seen.count += 1
-        seen.last_ns = time_ns
-        if not seen.first_ns:
-            seen.first_ns = time_ns
-        if reading.attributes is self._attributes and reading.series == self._series:
-            return
-        self._attributes, self._series = reading.attributes, reading.series
-        if reading.series not in self.series and len(self.series) < SERIES_NAMED:
-            self.series.append(reading.series)
-        self.unit = event.unit_of_measurement or self.unit
-        self.device_class = event.device_class or self.device_class
-        self.friendly_name = event.device_name or self.friendly_name
+        seen.add(events[0].time_ns, 0)
+        seen.add(events[-1].time_ns, len(events))
+        for one in sorted(series):
+            if one not in self.series and len(self.series) < SERIES_NAMED:
+                self.series.append(one)
+        for name, tag in (
+            ("unit", "unit_of_measurement"),
+            ("device_class", "device_class"),
+            ("friendly_name", "device_name"),
+        ):
+            last = next((said for event in reversed(events) if (said := getattr(event, tag))), None)
+            if last is not None:
+                setattr(self, name, last)
 
     def as_list(self) -> list[Any]:
         seen = self.readings
@@ -81,6 +80,12 @@ class Report:
     entities: dict[str, EntityReport] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    def see(self, entity_id: str, events: Sequence[Event], series: Iterable[str]) -> None:
+        """Count an entity's events, in order of time."""
+        self.readings.add(events[0].time_ns, 0)
+        self.readings.add(events[-1].time_ns, len(events))
+        self.entities.setdefault(entity_id, EntityReport()).see(events, series)
 
     # keep and take up again ---------------------------------------------------------------------------------
 

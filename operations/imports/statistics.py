@@ -6,15 +6,16 @@ and a sum that only grows. A row has the fields that follow from these and no ot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
 from event_schema.conversion import KWH_PER_UNIT
 from event_schema.home_assistant import DAILY_STATISTICS, HOURLY_STATISTICS
+from operations.imports.outlet import Outlet
 from operations.imports.reading import Skipped
-from operations.imports.recorder import StatisticHour
+from operations.imports.recorder import Recorder, StatisticHour
 from operations.imports.report import EntityReport
 from operations.imports.summarise import HOUR, Days, Row
 
@@ -145,3 +146,34 @@ class StatisticRows:
         self.totals = dict(state["totals"])
         self._open = {entity: Span(*kept) for entity, kept in state["open"].items()}
         self._units = dict(state["units"])
+
+
+@dataclass(slots=True)
+class StatisticsPass:
+    """Brings a recorder's statistics of the time before the states. `kept`: how far an earlier run came."""
+
+    source: Recorder
+    outlet: Outlet
+    zone: tzinfo
+    kept: dict[str, Any] | None
+
+    def start(self, start_ns: int) -> int:
+        return start_ns if self.kept is None else max(start_ns, self.kept["done_to"])
+
+    async def run(self, start_ns: int, stop_ns: int) -> AsyncIterator[int]:
+        """All of [start, stop); gives until when, each time that it got on."""
+        if start_ns >= stop_ns:
+            return
+        report = self.outlet.report
+        made = StatisticRows(self.zone, report.entities, await self.source.first_states())
+        if self.kept is not None:
+            made.restore(self.kept["state"])
+        await self.outlet.existing.look(start_ns, stop_ns)
+        async for until, hours, skipped in self.source.statistics(start_ns, stop_ns):
+            report.skipped.merge(skipped)
+            rows = [row for hour in hours for row in made.add(hour, report.skipped)]
+            if until >= stop_ns:
+                rows += made.close()
+            await self.outlet.statistic_rows(rows, MEASUREMENTS)
+            self.kept = {"done_to": until, "state": made.state()}
+            yield until

@@ -138,13 +138,23 @@ class Days:
         self._starts = [found[number] for number in self._numbers]
 
 
+_tags = attrgetter(*_TAG_NAMES)
+
+
+def without_twins(events: list[Event]) -> list[Event]:
+    """Of an entity's events in one series at one instant only the latest, as InfluxDB keeps it."""
+    if len({event.time_ns for event in events}) == len(events):
+        return events
+    return list({(event.time_ns, _tags(event)): event for event in events}.values())
+
+
 def ordered(events: Iterable[Event]) -> Iterator[Event]:
     """Events in order of time; those of one entity at one instant: texts first, then numbers by size, and of two in
-    the same series only the later, as InfluxDB keeps it."""
+    the same series only the later."""
     for _, group in groupby(sorted(events, key=attrgetter("time_ns")), key=attrgetter("time_ns")):
         together = list(group)
         if len(together) > 1:
-            points = {(one.entity_id, *(getattr(one, name) for name in _TAG_NAMES)): one for one in together}
+            points = {(one.entity_id, _tags(one)): one for one in together}
             together = sorted(
                 points.values(), key=lambda one: (one.normalized_value is not None, one.normalized_value or 0.0)
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -125,12 +126,12 @@ class Writers:
                 errors.append(error)
         return errors
 
-    async def write_rows(self, rows: list[Row], measurements: dict[str, Measurement] | None = None) -> None:
+    async def write_rows(self, rows: list[Row], measurements: Mapping[str, Measurement]) -> None:
         for tier in ("hourly", "daily"):
             chosen = [row for row in rows if row.tier == tier]
             if chosen:
-                measurement = (measurements or MEASUREMENTS)[tier]
-                name = tier if measurements is None else f"{tier}-{measurement.name}"
+                measurement = measurements[tier]
+                name = tier if measurements is MEASUREMENTS else f"{tier}-{measurement.name}"
                 writer = await self.writer(name, measurement)
                 await writer.write_many(cast("list[Event]", chosen))
 

@@ -13,8 +13,8 @@ import pytest
 
 from influxdb_connection import ServerProblem
 from operations.errors import UserError
-from operations.imports.engine import IN_THE_FUTURE
 from operations.imports.influxdb1_export import InfluxDB1Export
+from operations.imports.intake import IN_THE_FUTURE
 from operations.imports.layout import Layout
 from operations.imports.mapping import Mapping1x, MeasurementRule, read_mapping
 from operations.imports.position import Position
@@ -243,7 +243,7 @@ def test_two_imports_at_once_and_a_damaged_position(tmp_path: Path) -> None:
         second.open()
     first.keep({"done_to": 1})
     first.close()
-    assert second.open() == {"format": 1, "done_to": 1}
+    assert second.open() == {"format": 2, "done_to": 1}
     second.close()
     (tmp_path / "import" / "position.json").write_text("{")
     with pytest.raises(UserError, match=r"is damaged: remove .* to begin this import anew"):

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from operations.imports.engine import TOO_OLD
+from operations.imports.borders import TOO_OLD
 from tests.operations.imports.conftest import ZONE, NewHome
 from tests.operations.imports.homes import DAY, HOUR, SECOND, State, a_home, events, lines
 from tests.operations.imports.influxdb1 import InfluxDB1

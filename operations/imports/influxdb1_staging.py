@@ -1,0 +1,349 @@
+"""The first pass over an export: each line goes to the part file of its time, in a folder of the import.
+
+Lines come in long runs of one field of one series. A run is looked at as a whole: cut into columns, and taken as it is
+where all of it is plain. What is not (a text with line breaks, a time of another length, times out of order) goes line
+by line. A mark of how far it came is kept, so that it goes on after an interruption.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from operations import paths
+from operations.imports.influxdb1_parts import BREAK, Parts
+from operations.imports.layout import Layout
+from operations.imports.line_protocol import LATEST_NS, is_whole, prefix_of, read_prefix, whole_text
+from operations.imports.reading import SourceError
+from operations.imports.units import UNITS
+
+BLOCK = 1024 * 1024
+BUFFERED_BYTES = 32 * 1024 * 1024
+GZIP_MAGIC = b"\x1f\x8b"
+FORMAT = 2
+# A space and the nanoseconds of every time from 2001 to 2286.
+STAMP = 20
+# Instead of the number of a `series field=`: a line that is none, one of another database, a field nobody wants.
+ODD, OTHER, UNWANTED = -1, -2, -3
+
+_CONTEXT = re.compile(rb"# CONTEXT-(DATABASE|RETENTION-POLICY):\s*(.*)\Z")
+
+
+@dataclass(slots=True)
+class Staged:
+    """How far staging came, and what it found. Kept as JSON beside the part files."""
+
+    format: int = FORMAT
+    offset: int = 0
+    done: bool = False
+    size: int = 0
+    database: str = ""
+    policy: str = ""
+    databases: list[str] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    defaults: list[str] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+    odd_lines: int = 0
+    other_lines: int = 0
+    first_ns: int | None = None
+    last_ns: int | None = None
+
+    @classmethod
+    def kept(cls, mark: Path) -> Staged:
+        """What was kept; a new one where there is nothing, or something of another version."""
+        try:
+            content = json.loads(mark.read_text())
+        except FileNotFoundError:
+            return cls()
+        return cls(**content) if content.get("format") == FORMAT else cls()
+
+
+class Staging:
+    """Stages `path` into `folder`. `database` and `policy` "" are the first ones of the file.
+
+    `progress(done, total)` counts bytes of the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        layout: Layout,
+        folder: Path,
+        *,
+        database: str,
+        policy: str,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        self._path = path
+        self._layout = layout
+        self._folder = folder
+        self.database = database
+        self.policy = policy
+        self._progress = progress
+        self.staged = Staged()
+        self._parts = Parts()
+        self._numbers: dict[bytes, int] = {}
+        # Of the line before: its `series field=` and the number of that, and a text that goes on in the next line.
+        self._prefix = b""
+        self._number = ODD
+        self._pending = b""
+        # The times of the run before: the fields of a series mostly have the same.
+        self._stamps = b""
+        self._times: list[int] = []
+
+    @property
+    def _mark(self) -> Path:
+        return self._folder / "staged.json"
+
+    def run(self) -> Staged:
+        """Stage all of it, or what is left to do. Raises SourceError."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self.staged = Staged.kept(self._mark)
+            if self.staged.done and self.staged.size != self._path.stat().st_size:
+                self.staged = Staged()  # exported again: it may hold more now
+            for both in self.staged.databases:
+                self._choose(both)
+            if not self.staged.done:
+                self._take_up()
+                self._read()
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise SourceError(
+                    f"The disk of {self._folder} is full at {self.staged.offset:,} bytes of {self._path}: make room "
+                    "(about as much as the export takes unpacked) and run the same command again, it goes on there."
+                ) from None
+            raise SourceError(f"The export {self._path} cannot be staged: {error.strerror or error}.") from None
+        return self.staged
+
+    def _take_up(self) -> None:
+        """The part files as they were at the mark."""
+        for path in self._folder.glob("*.part"):
+            size = self.staged.sizes.get(path.stem, 0)
+            if size:
+                with path.open("r+b") as file:
+                    file.truncate(size)
+            else:
+                path.unlink()
+        for number, text in enumerate(self.staged.prefixes):
+            self._numbers[text.encode("utf-8", "surrogateescape")] = number
+        self._parts.first_ns, self._parts.last_ns = self.staged.first_ns, self.staged.last_ns
+
+    # the file -------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        staged = self.staged
+        total = self._path.stat().st_size
+        with self._path.open("rb") as raw:
+            try:
+                for lines in self._blocks(raw):
+                    self._sort(lines)
+                    if self._parts.size > BUFFERED_BYTES:
+                        self._flush()
+                    self._progress(raw.tell(), total)
+            except SourceError:
+                self._flush()
+                raise
+        if self._pending:
+            raise self._cut_off(f"its last line is not whole: {self._pending[-60:].decode(errors='replace')!r}")
+        staged.done, staged.size = True, total
+        self._flush()
+
+    def _blocks(self, raw: IO[bytes]) -> Iterator[list[bytes]]:
+        """Lines from the kept mark on, block by block, the next one read (and unpacked) meanwhile. Raises SourceError
+        where the file is cut off."""
+        compressed = raw.read(2) == GZIP_MAGIC
+        raw.seek(0)
+        reader: IO[bytes] = gzip.GzipFile(fileobj=raw) if compressed else raw  # type: ignore[assignment]
+        rest = b""
+        with ThreadPoolExecutor(1) as thread:
+            try:
+                if compressed:
+                    skip(reader, self.staged.offset)
+                else:
+                    raw.seek(self.staged.offset)
+                coming = thread.submit(reader.read, BLOCK)
+                while block := coming.result():
+                    coming = thread.submit(reader.read, BLOCK)
+                    *lines, rest = (rest + block).split(b"\n")
+                    yield lines
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise self._cut_off(f"its compressed data end early ({error})") from None
+        if rest:
+            raise self._cut_off(f"its last line is not whole: {rest[-60:].decode(errors='replace')!r}")
+
+    def _cut_off(self, why: str) -> SourceError:
+        return SourceError(
+            f"The export {self._path} is cut off: {why}. Copy or export it again and run the same command: "
+            f"it goes on after {self.staged.offset:,} bytes."
+        )
+
+    def _flush(self) -> None:
+        staged, parts = self.staged, self._parts
+        for part, runs in parts.take():
+            text = b"".join(runs)
+            with (self._folder / f"{part}.part").open("ab") as file:
+                file.write(text)
+            staged.sizes[str(part)] = staged.sizes.get(str(part), 0) + len(text)
+        staged.first_ns, staged.last_ns = parts.first_ns, parts.last_ns
+        content = {name: getattr(staged, name) for name in Staged.__dataclass_fields__}
+        paths.write_at_once(self._mark, json.dumps(content).encode())
+
+    # lines ----------------------------------------------------------------------------------------------
+
+    def _sort(self, lines: list[bytes]) -> None:
+        """Add lines to their parts: as whole runs where that goes."""
+        at, count = 0, len(lines)
+        while at < count:
+            prefix = self._prefix
+            if not prefix or self._pending or not lines[at].startswith(prefix):
+                self._take_line(lines[at])
+                at += 1
+                continue
+            end = at + 1
+            while end < count and lines[end].startswith(prefix):
+                end += 1
+            run = lines[at:end]
+            if not self._take_run(run):
+                for line in run:
+                    self._take_line(line)
+            at = end
+
+    def _take_run(self, run: list[bytes]) -> bool:
+        """Take lines that have the series and field of the line before; False where they want to be taken singly."""
+        stamps = b"".join([line[-STAMP:] for line in run])
+        if stamps != self._stamps and not self._learn_times(stamps, len(run)):
+            return False
+        length = len(self._prefix)
+        values = [line[length:-STAMP] for line in run]
+        different = set(values)
+        if not all(map(plain_value, different)):
+            return False
+        self.staged.offset += sum(map(len, run)) + len(run)
+        if self._number < 0:
+            self._count_left_out(self._number, len(run))
+        else:
+            self._parts.add(self._number, self._times, values, same=len(different) == 1)
+        return True
+
+    def _learn_times(self, stamps: bytes, count: int) -> bool:
+        """Whether these are times in order, of the usual length."""
+        digits = stamps.replace(b" ", b"")
+        if len(digits) != (STAMP - 1) * count or stamps[::STAMP] != b" " * count or not digits.isdigit():
+            return False
+        times = list(map(int, stamps.split()))
+        if times[-1] > LATEST_NS or times != sorted(times):
+            return False
+        self._stamps, self._times = stamps, times
+        return True
+
+    def _take_line(self, line: bytes) -> None:
+        if self._pending:
+            line, self._pending = self._pending + b"\n" + line, b""
+        if not (self._prefix and line.startswith(self._prefix)):
+            if not line or line.startswith((b"#", b"CREATE ", b"create ")):
+                self._read_context(line)
+                self._prefix = b""
+                self.staged.offset += len(line) + 1
+                return
+            self._prefix = prefix_of(line)
+            self._number = self._number_of(self._prefix)
+        length, at = len(self._prefix), line.rfind(b" ")
+        # A text that goes on behind a line break ends in a later line.
+        if line[length : length + 1] == b'"' and not is_whole(line, length, at):
+            self._pending = line
+            return
+        self.staged.offset += len(line) + 1
+        value, time_text = line[length:at], line[at + 1 :]
+        number = self._number
+        if number < 0 or not value or BREAK in value or not time_text.lstrip(b"-").isdigit():
+            self._count_left_out(number, 1)
+        elif abs(time_ns := int(time_text)) > LATEST_NS:
+            self._count_left_out(ODD, 1)
+        else:
+            self._parts.add(number, [time_ns], [value.replace(b"\n", BREAK)], same=True)
+
+    def _count_left_out(self, number: int, count: int) -> None:
+        staged = self.staged
+        if number == OTHER:
+            staged.other_lines += count
+        elif number == UNWANTED:
+            name = self._prefix.decode(errors="replace").rpartition(" ")[2].removesuffix("=")
+            staged.left_out[name] = staged.left_out.get(name, 0) + count
+        else:
+            staged.odd_lines += count
+
+    # what a line belongs to -----------------------------------------------------------------------------
+
+    def _number_of(self, prefix: bytes) -> int:
+        """The number of a `series field=`, or why it has none."""
+        if not self._right_context():
+            return OTHER
+        if not prefix:
+            return ODD
+        number = self._numbers.get(prefix)
+        if number is None:
+            number = self._numbers[prefix] = self._new_prefix(prefix)
+        return number
+
+    def _new_prefix(self, prefix: bytes) -> int:
+        """The number of a new `series field=`."""
+        found = read_prefix(prefix)
+        if not self._layout.wants_field(found.measurement, found.field):
+            return UNWANTED
+        if found.field == "state" and found.measurement not in UNITS and found.measurement not in self.staged.defaults:
+            self.staged.defaults.append(found.measurement)
+        self.staged.prefixes.append(prefix.decode("utf-8", "surrogateescape"))
+        return len(self.staged.prefixes) - 1
+
+    def _read_context(self, line: bytes) -> None:
+        found = _CONTEXT.match(line.strip())
+        if found is None:
+            return
+        name = found[2].decode(errors="replace").strip()
+        if found[1] == b"DATABASE":
+            self.staged.database, self.staged.policy = name, ""
+        else:
+            self.staged.policy = name
+            both = f"{self.staged.database}.{name}"
+            if both not in self.staged.databases:
+                self.staged.databases.append(both)
+                self._choose(both)
+
+    def _choose(self, found: str) -> None:
+        """The first database and policy of the file is the one, unless another is asked for."""
+        database, _, policy = found.partition(".")
+        if (self.database or database) != database or (self.policy or policy) != policy:
+            return
+        self.database, self.policy = database, policy
+
+    def _right_context(self) -> bool:
+        staged = self.staged
+        if not staged.database:  # `-lponly` writes no context
+            return not self.database
+        return (staged.database, staged.policy) == (self.database, self.policy)
+
+
+def plain_value(value: bytes) -> bool:
+    """Whether a value is there, and whole where it is a text."""
+    if value[:1] == b'"' and not whole_text(value):
+        return False
+    return value != b"" and BREAK not in value
+
+
+def skip(reader: IO[bytes], count: int) -> None:
+    """Read so many bytes and forget them."""
+    while count > 0:
+        block = reader.read(min(count, BLOCK))
+        if not block:
+            return
+        count -= len(block)
