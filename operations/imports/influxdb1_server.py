@@ -85,6 +85,15 @@ async def unpacked(parts: AsyncIterator[bytes]) -> AsyncIterator[Any]:
         raise ValueError("not whole")
 
 
+def said(body: bytes, content_type: str) -> str:
+    """The words of an answer that refuses."""
+    content = None
+    with contextlib.suppress(ValueError, msgpack.UnpackException):
+        content = msgpack.unpackb(body) if content_type == MSGPACK else json.loads(body)
+    found = content.get("error") or content.get("message") if isinstance(content, dict) else None
+    return str(found or body.decode(errors="replace"))
+
+
 class TooMany(Exception):
     """A slice holds more readings than are wanted in memory."""
 
@@ -140,7 +149,7 @@ class InfluxDB1Server:
                 f"{server.url.rstrip('/')}/query", params=parameters, data={"q": query}, headers=headers
             ) as answer:
                 if answer.status != 200:
-                    raise self._refused(answer.status, await answer.text(errors="replace"))
+                    raise self._refused(answer.status, said(await answer.read(), answer.content_type))
                 parts = answer.content.iter_any()
                 # Before 1.4 there was JSON only.
                 found = unpacked(parts) if answer.content_type == MSGPACK else parsed(parts)
@@ -149,8 +158,8 @@ class InfluxDB1Server:
         except aiohttp.ClientConnectorError as error:
             raise SourceError(f"No InfluxDB answers at {server.url}: {error.os_error or error}.") from None
         except (TimeoutError, aiohttp.ClientError) as error:
-            said = str(error) or type(error).__name__
-            raise Interrupted(f"InfluxDB at {server.url} broke off its answer: {said}.") from None
+            why = str(error) or type(error).__name__
+            raise Interrupted(f"InfluxDB at {server.url} broke off its answer: {why}.") from None
         except (ValueError, msgpack.UnpackException):
             raise Interrupted(f"InfluxDB at {server.url} sent an answer that is cut off.") from None
 
@@ -165,8 +174,6 @@ class InfluxDB1Server:
 
     def _refused(self, status: int, text: str) -> SourceError:
         server = self._server
-        with contextlib.suppress(ValueError, AttributeError):
-            text = str(json.loads(text).get("error") or json.loads(text).get("message") or text)
         if status in (401, 403):
             return SourceError(
                 f"InfluxDB at {server.url} refuses user {server.username!r}: {text[:200]}; "
