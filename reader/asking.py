@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,25 +16,38 @@ from influxdb_connection import Connection, ServerProblem
 from reader.periods import InvalidQuery, Width, window_at
 from templates.render import render
 
-RETENTION_SECONDS = 600.0
+KNOWN_SECONDS = 600.0
 # What is read beside a tier's rows from events (`hearthflux import recorder`), by the tier's name.
 STATISTICS = {"hourly": HOURLY_STATISTICS.name, "daily": DAILY_STATISTICS.name}
 BEGINNING = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(slots=True)
 class Retained:
-    """How long each bucket keeps its points, as the server says; asked again after RETENTION_SECONDS."""
+    """How long each bucket keeps its points and which tiers have statistics, as the server says; asked again after
+    KNOWN_SECONDS."""
 
     connection: Connection
-    _known: dict[str, tuple[timedelta | None, float]] = field(default_factory=dict)
+    _kept: dict[str, tuple[timedelta | None, float]] = field(default_factory=dict)
+    _statistics: dict[str, tuple[bool, float]] = field(default_factory=dict)
 
     async def of(self, bucket: str) -> timedelta | None:
         """None for ever. Raises ServerProblem where the token sees no such bucket."""
-        known = self._known.get(bucket)
+        known = self._kept.get(bucket)
         if known is None or time.monotonic() >= known[1]:
-            known = await self.connection.retention(bucket), time.monotonic() + RETENTION_SECONDS
-            self._known[bucket] = known
+            known = await self.connection.retention(bucket), time.monotonic() + KNOWN_SECONDS
+            self._kept[bucket] = known
+        return known[0]
+
+    async def statistics(self, tier: Tier) -> bool:
+        """Whether a tier's bucket has rows from statistics at all: most homes have none to read. Raises
+        ServerProblem."""
+        known = self._statistics.get(tier.bucket)
+        if known is None or time.monotonic() >= known[1]:
+            script = render("queries/measurements.flux.j2", bucket=tier.bucket, start=EPOCH, stop=datetime.now(UTC))
+            found = any(row["_value"] == STATISTICS[tier.name] for row in await self.connection.rows(script))
+            known = self._statistics[tier.bucket] = (found, time.monotonic() + KNOWN_SECONDS)
         return known[0]
 
 

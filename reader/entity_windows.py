@@ -100,7 +100,7 @@ class EntityWindows:
     async def _stored(self, tier: Tier, start: datetime, stop: datetime, statistics: bool) -> tuple[Found, Found]:
         """A tier's rows of windows that begin in [start, stop): those from events, those from statistics."""
         measurements = [("events", tier.measurement)]
-        if statistics:
+        if statistics and await self.asking.retained.statistics(tier):
             measurements.append(("statistics", STATISTICS[tier.name]))
         rows = await self.asking.rows(
             "summaries",

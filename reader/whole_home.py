@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from event_schema import SUMMARY_FIELDS, Tier
 from event_schema.calendar import has_whole_hours
 from influxdb_connection import ServerProblem
-from reader.asking import STATISTICS, Asking
+from reader.asking import EPOCH, STATISTICS, Asking
 from reader.entity_windows import EntityWindows
 from reader.periods import Width, window_at
 from reader.rows import Source, source_of
@@ -25,7 +25,6 @@ from reader.rows import Source, source_of
 RECENT = timedelta(days=7)
 Grouping = Literal["area", "device_class", "domain", "entity_id"]
 NONE = ""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BY_NAME = {field.name: field for field in SUMMARY_FIELDS}
 
 
@@ -134,7 +133,7 @@ async def energy_of_statistics(
     """The kWh of the days of which an entity has only statistics."""
     tier = asking.tiers.daily
     since = max(start, await asking.oldest(tier, now, "day", zone))
-    if since >= stop:
+    if since >= stop or not await asking.retained.statistics(tier):
         return []
     aggregates = [("statistics", "total_energy", "sum")]
     have = await asking.rows(
