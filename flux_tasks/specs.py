@@ -166,6 +166,23 @@ class Downsample:
         return {field.function: field.name for field in SUMMARY_FIELDS if field.name not in known}
 
     @property
+    def day_counts(self) -> tuple[str, ...]:
+        """The whole numbers of hours that add up to a day's."""
+        return tuple(one.target for one in self.aggregates if one.function == "count")
+
+    @property
+    def day_sums(self) -> tuple[str, ...]:
+        """The other fields of hours that add up, but for what the value held in hours without a row."""
+        over_time = tuple(self.names[part] for part in ("value_time", "known_time", "on_time", "increase"))
+        return tuple(one.target for one in self.aggregates if one.function == "sum") + over_time
+
+    @property
+    def day_selections(self) -> dict[str, str]:
+        """The fields of a day that are one of its hours', and the function that finds it."""
+        found = {one.target: one.function for one in self.aggregates if one.function in ("min", "max")}
+        return found | {self.names["first"]: "first", self.names["last"]: "last"}
+
+    @property
     def hold_hours(self) -> int:
         """From a day's start back to noon of the day HOLD_DAYS before it."""
         return HOLD_DAYS * 24 - 12

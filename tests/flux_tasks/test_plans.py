@@ -31,10 +31,10 @@ def lab(influxd: LocalInfluxd) -> Iterator[Lab]:
         # Each read is there twice: of series with and without a device class.
         # The aggregates of the value share one plain read, the other two fields are aggregated inside.
         ("downsample_hourly", {"ReadGroupAggregate": 4, "ReadGroup": 2}),
-        # Texts and numbers of the hour row by row, those before it as the last of each class or series.
-        ("downsample_hourly_weighted", {"ReadGroup": 4, "ReadGroupAggregate": 2, "ReadWindowAggregate": 2}),
-        # All that adds up inside; row by row only what held at the end of each hour, of which there are few.
-        ("downsample_daily", {"ReadGroupAggregate": 28, "ReadGroup": 4}),
+        # Texts and numbers of the hour row by row, those before it as the last of class or series; meters once more.
+        ("downsample_hourly_weighted", {"ReadGroup": 5, "ReadGroupAggregate": 2, "ReadWindowAggregate": 3}),
+        # All that adds up inside, by series, as an hour has one; row by row only what held at the end of each hour.
+        ("downsample_daily", {"ReadWindowAggregate": 16, "ReadGroup": 4}),
     ],
 )
 def test_a_single_window_reads_as_designed(lab: Lab, task: str, reads: dict[str, int]) -> None:

@@ -22,35 +22,76 @@ classless = (field, start, stop) =>
         |> range(start: start, stop: stop)
         |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field and exists r.entity_id and exists r.domain and not exists r.device_class)
 
+beside = (those, tables=<-) =>
+    union(
+        tables: [
+            those
+                |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"])
+                |> rename(columns: {_value: "other"})
+                |> set(key: "side", value: "0 those")
+                |> duplicate(column: "entity_id", as: "of_entity_id")
+                |> duplicate(column: "domain", as: "of_domain")
+                |> duplicate(column: "device_class", as: "of_device_class"),
+            tables |> set(key: "side", value: "1 tables"),
+        ],
+    )
+        |> group(columns: ["_start", "_field"])
+        |> sort(columns: ["entity_id", "domain", "device_class", "side"])
+        |> fill(column: "other", usePrevious: true)
+        |> fill(column: "other", value: 0.0)
+        |> fill(column: "of_entity_id", usePrevious: true)
+        |> fill(column: "of_entity_id", value: "")
+        |> fill(column: "of_domain", usePrevious: true)
+        |> fill(column: "of_domain", value: "")
+        |> fill(column: "of_device_class", usePrevious: true)
+        |> fill(column: "of_device_class", value: "")
+        |> map(
+            fn: (r) =>
+                ({r with
+                    asked: r.side == "1 tables",
+                    found: r.entity_id == r.of_entity_id and r.domain == r.of_domain and r.device_class == r.of_device_class,
+                }),
+        )
+        |> filter(fn: (r) => r.asked)
+        |> map(fn: (r) => ({r with other: if r.found then r.other else 0.0}))
+        |> drop(columns: ["side", "asked", "of_entity_id", "of_domain", "of_device_class"])
+        |> group()
+ratio = (of, by) =>
+    of |> beside(those: by) |> filter(fn: (r) => r.other > 0.0) |> map(fn: (r) => ({r with _value: r._value / r.other}))
+
 rows_of = (tables=<-) => tables |> keep(columns: ["_field", "_value"]) |> group(columns: ["_field"]) |> count()
 write = (tables=<-) => {
     // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same tags
     // would be another series beside the first. Columns that are made anew stand in the order they are made in.
     sorted =
         tables
+            |> map(fn: (r) => ({r with has_class: r.device_class != "-", has_none: r.device_class == "-"}))
             |> duplicate(column: "device_class", as: "tag_device_class")
             |> duplicate(column: "domain", as: "tag_domain")
             |> duplicate(column: "entity_id", as: "tag_entity_id")
             |> drop(columns: ["device_class", "domain", "entity_id"])
             |> rename(columns: {tag_device_class: "device_class", tag_domain: "domain", tag_entity_id: "entity_id"})
-    with_class = sorted |> filter(fn: (r) => r.device_class != "-") |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain", "device_class"])
+    with_class = sorted |> filter(fn: (r) => r.has_class) |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain", "device_class"])
     without =
         sorted
-            |> filter(fn: (r) => r.device_class == "-")
+            |> filter(fn: (r) => r.has_none)
             |> drop(columns: ["device_class"])
             |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain"])
 
     return union(tables: [with_class |> rows_of(), without |> rows_of()])
 }
 
-// One table: with one per series and window `to` takes several times as long.
-put = (field, tables=<-) =>
+// What a field is called and, of all fields of a kind, its writing: as one table, as `to` costs by the table.
+named = (field, tables=<-) =>
     tables
         |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
         |> group()
+        |> set(key: "_field", value: field)
+put = (tables=<-) =>
+    tables
+        |> group()
         |> rename(columns: {_start: "_time"})
         |> set(key: "_measurement", value: "daily_events")
-        |> set(key: "_field", value: field)
         |> write()
 
 aggregates = (start, stop) => {
@@ -97,35 +138,28 @@ aggregates = (start, stop) => {
             ],
         )
     avg_value =
-        union(
-            tables: [
-                sum_value |> set(key: "name", value: "sum"),
-                value_count |> toFloat() |> set(key: "name", value: "count"),
-            ],
-        )
-            |> group(columns: ["entity_id", "domain", "device_class", "_start"])
-            // Not `pivot`: it leaves columns shorter than the table, over which what follows panics.
-            |> reduce(
-                identity: {sum: 0.0, count: 0.0},
-                fn: (r, accumulator) =>
-                    ({
-                        sum: if r.name == "sum" then r._value else accumulator.sum,
-                        count: if r.name == "count" then r._value else accumulator.count,
-                    }),
-            )
-            |> group()
-            |> map(fn: (r) => ({r with _value: r.sum / r.count}))
+        ratio(of: sum_value |> group(), by: value_count |> toFloat() |> group())
 
     return
         union(
             tables: [
-                avg_value |> put(field: "avg_value"),
-                min_value |> put(field: "min_value"),
-                max_value |> put(field: "max_value"),
-                event_count |> put(field: "event_count"),
-                sum_value |> put(field: "sum_value"),
-                value_count |> put(field: "value_count"),
-                total_energy |> put(field: "total_energy"),
+                union(
+                    tables: [
+                        avg_value |> named(field: "avg_value"),
+                        min_value |> named(field: "min_value"),
+                        max_value |> named(field: "max_value"),
+                        sum_value |> named(field: "sum_value"),
+                        total_energy |> named(field: "total_energy"),
+                    ],
+                )
+                    |> put(),
+                union(
+                    tables: [
+                        event_count |> named(field: "event_count"),
+                        value_count |> named(field: "value_count"),
+                    ],
+                )
+                    |> put(),
             ],
         )
 }

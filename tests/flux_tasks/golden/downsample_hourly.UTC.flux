@@ -21,29 +21,33 @@ write = (tables=<-) => {
     // would be another series beside the first. Columns that are made anew stand in the order they are made in.
     sorted =
         tables
+            |> map(fn: (r) => ({r with has_class: r.device_class != "-", has_none: r.device_class == "-"}))
             |> duplicate(column: "device_class", as: "tag_device_class")
             |> duplicate(column: "domain", as: "tag_domain")
             |> duplicate(column: "entity_id", as: "tag_entity_id")
             |> drop(columns: ["device_class", "domain", "entity_id"])
             |> rename(columns: {tag_device_class: "device_class", tag_domain: "domain", tag_entity_id: "entity_id"})
-    with_class = sorted |> filter(fn: (r) => r.device_class != "-") |> to(bucket: "events_hourly", tagColumns: ["entity_id", "domain", "device_class"])
+    with_class = sorted |> filter(fn: (r) => r.has_class) |> to(bucket: "events_hourly", tagColumns: ["entity_id", "domain", "device_class"])
     without =
         sorted
-            |> filter(fn: (r) => r.device_class == "-")
+            |> filter(fn: (r) => r.has_none)
             |> drop(columns: ["device_class"])
             |> to(bucket: "events_hourly", tagColumns: ["entity_id", "domain"])
 
     return union(tables: [with_class |> rows_of(), without |> rows_of()])
 }
 
-// One table: with one per series and window `to` takes several times as long.
-put = (field, tables=<-) =>
+// What a field is called and, of all fields of a kind, its writing: as one table, as `to` costs by the table.
+named = (field, tables=<-) =>
     tables
         |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
         |> group()
+        |> set(key: "_field", value: field)
+put = (tables=<-) =>
+    tables
+        |> group()
         |> rename(columns: {_start: "_time"})
         |> set(key: "_measurement", value: "hourly_events")
-        |> set(key: "_field", value: field)
         |> write()
 
 aggregates = (start, stop) => {
@@ -77,13 +81,23 @@ aggregates = (start, stop) => {
     return
         union(
             tables: [
-                avg_value |> put(field: "avg_value"),
-                min_value |> put(field: "min_value"),
-                max_value |> put(field: "max_value"),
-                event_count |> put(field: "event_count"),
-                sum_value |> put(field: "sum_value"),
-                value_count |> put(field: "value_count"),
-                total_energy |> put(field: "total_energy"),
+                union(
+                    tables: [
+                        avg_value |> named(field: "avg_value"),
+                        min_value |> named(field: "min_value"),
+                        max_value |> named(field: "max_value"),
+                        sum_value |> named(field: "sum_value"),
+                        total_energy |> named(field: "total_energy"),
+                    ],
+                )
+                    |> put(),
+                union(
+                    tables: [
+                        event_count |> named(field: "event_count"),
+                        value_count |> named(field: "value_count"),
+                    ],
+                )
+                    |> put(),
             ],
         )
 }

@@ -23,274 +23,256 @@ classless = (field, start, stop) =>
         |> range(start: start, stop: stop)
         |> filter(fn: (r) => r._measurement == "hourly_events" and r._field == field and exists r.entity_id and exists r.domain and not exists r.device_class)
 
+beside = (those, tables=<-) =>
+    union(
+        tables: [
+            those
+                |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"])
+                |> rename(columns: {_value: "other"})
+                |> set(key: "side", value: "0 those")
+                |> duplicate(column: "entity_id", as: "of_entity_id")
+                |> duplicate(column: "domain", as: "of_domain")
+                |> duplicate(column: "device_class", as: "of_device_class"),
+            tables |> set(key: "side", value: "1 tables"),
+        ],
+    )
+        |> group(columns: ["_start", "_field"])
+        |> sort(columns: ["entity_id", "domain", "device_class", "side"])
+        |> fill(column: "other", usePrevious: true)
+        |> fill(column: "other", value: 0.0)
+        |> fill(column: "of_entity_id", usePrevious: true)
+        |> fill(column: "of_entity_id", value: "")
+        |> fill(column: "of_domain", usePrevious: true)
+        |> fill(column: "of_domain", value: "")
+        |> fill(column: "of_device_class", usePrevious: true)
+        |> fill(column: "of_device_class", value: "")
+        |> map(
+            fn: (r) =>
+                ({r with
+                    asked: r.side == "1 tables",
+                    found: r.entity_id == r.of_entity_id and r.domain == r.of_domain and r.device_class == r.of_device_class,
+                }),
+        )
+        |> filter(fn: (r) => r.asked)
+        |> map(fn: (r) => ({r with other: if r.found then r.other else 0.0}))
+        |> drop(columns: ["side", "asked", "of_entity_id", "of_domain", "of_device_class"])
+        |> group()
+ratio = (of, by) =>
+    of |> beside(those: by) |> filter(fn: (r) => r.other > 0.0) |> map(fn: (r) => ({r with _value: r._value / r.other}))
+
 rows_of = (tables=<-) => tables |> keep(columns: ["_field", "_value"]) |> group(columns: ["_field"]) |> count()
 write = (tables=<-) => {
     // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same tags
     // would be another series beside the first. Columns that are made anew stand in the order they are made in.
     sorted =
         tables
+            |> map(fn: (r) => ({r with has_class: r.device_class != "-", has_none: r.device_class == "-"}))
             |> duplicate(column: "device_class", as: "tag_device_class")
             |> duplicate(column: "domain", as: "tag_domain")
             |> duplicate(column: "entity_id", as: "tag_entity_id")
             |> drop(columns: ["device_class", "domain", "entity_id"])
             |> rename(columns: {tag_device_class: "device_class", tag_domain: "domain", tag_entity_id: "entity_id"})
-    with_class = sorted |> filter(fn: (r) => r.device_class != "-") |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain", "device_class"])
+    with_class = sorted |> filter(fn: (r) => r.has_class) |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain", "device_class"])
     without =
         sorted
-            |> filter(fn: (r) => r.device_class == "-")
+            |> filter(fn: (r) => r.has_none)
             |> drop(columns: ["device_class"])
             |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain"])
 
     return union(tables: [with_class |> rows_of(), without |> rows_of()])
 }
 
-// One table: with one per series and window `to` takes several times as long.
-put = (field, tables=<-) =>
+// What a field is called and, of all fields of a kind, its writing: as one table, as `to` costs by the table.
+named = (field, tables=<-) =>
     tables
         |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
         |> group()
+        |> set(key: "_field", value: field)
+put = (tables=<-) =>
+    tables
+        |> group()
         |> rename(columns: {_start: "_time"})
         |> set(key: "_measurement", value: "daily_events")
-        |> set(key: "_field", value: field)
         |> write()
 
 day = (since, start, stop) => {
-    // Rows of the day, and of each class the last one before it: `holds` is in every row of an entity that spoke.
-    ends =
+    // The last row of each class before the day, as if it ended where the day begins, and the rows of the day.
+    rows =
         union(
             tables: [
-                union(
-                    tables: [
-                        classed(field: "last_holds", start: since, stop: start) |> group(columns: ["entity_id", "domain", "device_class"]) |> last(),
-                        classless(field: "last_holds", start: since, stop: start) |> group(columns: ["entity_id", "domain"]) |> last() |> set(key: "device_class", value: "-"),
-                    ],
-                ),
-                union(
-                    tables: [
-                        classed(field: "last_holds", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]),
-                        classless(field: "last_holds", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> set(key: "device_class", value: "-"),
-                    ],
-                ),
+                classed(field: "last_holds", start: since, stop: start) |> last() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_stop", "_time", "_value"]) |> duplicate(column: "_stop", as: "at") |> timeShift(duration: -1h, columns: ["at"]) |> set(key: "inside", value: "no"),
+                classless(field: "last_holds", start: since, stop: start) |> last() |> group() |> keep(columns: ["entity_id", "domain", "_stop", "_time", "_value"]) |> set(key: "device_class", value: "-") |> duplicate(column: "_stop", as: "at") |> timeShift(duration: -1h, columns: ["at"]) |> set(key: "inside", value: "no"),
+                classed(field: "last_holds", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value"]) |> duplicate(column: "_time", as: "at") |> set(key: "inside", value: "yes"),
+                classless(field: "last_holds", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "_time", "_value"]) |> set(key: "device_class", value: "-") |> duplicate(column: "_time", as: "at") |> set(key: "inside", value: "yes"),
             ],
         )
-            |> group(columns: ["entity_id"])
-    rows = ends |> range(start: start, stop: stop)
+            |> set(key: "kind", value: "1 row")
+    // Of rows that begin at the same hour, at most one holds: it counts as the last.
+    sorted =
+        union(
+            tables: [
+                rows,
+                rows |> unique(column: "entity_id") |> keep(columns: ["entity_id"]) |> map(fn: (r) => ({r with _time: stop, at: stop})) |> set(key: "kind", value: "2 end"),
+            ],
+        )
+            |> sort(columns: ["entity_id", "_time", "kind", "_value"])
+            |> fill(column: "_value", usePrevious: true)
+            |> fill(column: "inside", usePrevious: true)
+            |> fill(column: "domain", usePrevious: true)
+            |> fill(column: "device_class", usePrevious: true)
+            // `duration` counts in floats, which are exact for nanoseconds from `stop` on.
+            |> duplicate(column: "at", as: "from_stop")
+            |> timeShift(duration: duration(v: -int(v: stop)), columns: ["from_stop"])
+            |> events.duration(unit: 1ns, timeColumn: "from_stop", columnName: "ns", stop: stop)
+            |> map(fn: (r) => ({r with seconds: float(v: r.ns) / 1000000000.0 - 3600.0}))
+            |> map(
+                fn: (r) =>
+                    ({r with
+                        gap: r.kind == "1 row" and r._value == 1.0 and r.seconds > 0.0,
+                        end: r.kind == "2 end" and r._value == 1.0 and r.inside == "yes",
+                    }),
+            )
     values =
         union(
             tables: [
-                union(
-                    tables: [
-                        classed(field: "last_value", start: since, stop: start) |> group(columns: ["entity_id", "domain", "device_class"]) |> last(),
-                        classless(field: "last_value", start: since, stop: start) |> group(columns: ["entity_id", "domain"]) |> last() |> set(key: "device_class", value: "-"),
-                    ],
-                ),
-                union(
-                    tables: [
-                        classed(field: "last_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]),
-                        classless(field: "last_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> set(key: "device_class", value: "-"),
-                    ],
-                ),
+                classed(field: "last_value", start: since, stop: start) |> last() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value"]),
+                classless(field: "last_value", start: since, stop: start) |> last() |> group() |> keep(columns: ["entity_id", "domain", "_time", "_value"]) |> set(key: "device_class", value: "-"),
+                classed(field: "last_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value"]),
+                classless(field: "last_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "_time", "_value"]) |> set(key: "device_class", value: "-"),
             ],
         )
-            |> group(columns: ["entity_id"])
-    // The value of a row that holds at its end, else no value.
-    points =
-        union(
-            tables: [
-                ends |> filter(fn: (r) => r._value != 1.0) |> drop(columns: ["_value"]) |> set(key: "kind", value: "2 unknown"),
-                union(
-                    tables: [
-                        ends |> filter(fn: (r) => r._value == 1.0) |> drop(columns: ["_value"]) |> set(key: "holds", value: "yes"),
-                        values |> set(key: "holds", value: "value"),
-                    ],
-                )
-                    |> group(columns: ["entity_id"])
-                    // The value of each row, and just behind it that it holds.
-                    |> sort(columns: ["_time", "domain", "device_class", "holds"])
-                    |> fill(column: "_value", usePrevious: true)
-                    |> filter(fn: (r) => r.holds == "yes")
-                    |> set(key: "kind", value: "3 number"),
-            ],
-        )
-            |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value", "kind"])
-            |> group(columns: ["entity_id"])
-            |> timeShift(duration: 1h, columns: ["_time"])
-            |> duplicate(column: "kind", as: "holds")
-    marks =
-        union(
-            tables: [
-                rows
-                    |> limit(n: 1)
-                    |> drop(columns: ["_time"])
-                    |> duplicate(column: "_start", as: "_time")
-                    |> set(key: "kind", value: "4 start")
-                    |> keep(columns: ["entity_id", "_time", "kind"]),
-                rows
-                    |> set(key: "kind", value: "5 row")
-                    |> set(key: "holds", value: "5 row")
-                    |> keep(columns: ["entity_id", "_time", "kind", "holds"]),
-            ],
-        )
+    // What held in the hours without a row. Here the window is the hour whose row says so.
     held =
-        union(tables: [points, marks])
-            |> sort(columns: ["_time", "kind", "_value"])
-            |> fill(column: "holds", usePrevious: true)
-            |> fill(column: "_value", usePrevious: true)
-            |> fill(column: "domain", usePrevious: true)
-            |> fill(column: "device_class", usePrevious: true)
-            |> events.duration(unit: 1ns, columnName: "ns", stop: stop)
-            |> filter(fn: (r) => r.holds == "3 number" and r.ns > 0)
-            |> range(start: start, stop: stop)
-            |> map(fn: (r) => ({r with area: r._value * float(v: r.ns) / 1000000000.0, seconds: float(v: r.ns) / 1000000000.0}))
-            |> group(columns: ["entity_id", "domain", "device_class", "_start"])
-    min_value =
+        sorted
+            |> filter(fn: (r) => r.gap)
+            |> keep(columns: ["entity_id", "domain", "device_class", "_time", "seconds"])
+            |> rename(columns: {_time: "_start"})
+            |> beside(those: values |> rename(columns: {_time: "_start"}))
+            |> map(fn: (r) => ({r with area: r.other * r.seconds, on: if r.other == 1.0 then r.seconds else 0.0}))
+    part = (column, field) => held |> duplicate(column: column, as: "_value") |> keep(columns: ["entity_id", "domain", "device_class", "_value"]) |> set(key: "_field", value: field)
+    more =
         union(
             tables: [
-                classed(field: "min_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> min(),
-                classless(field: "min_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> min() |> set(key: "device_class", value: "-"),
+                part(column: "area", field: "value_seconds"),
+                part(column: "seconds", field: "covered_seconds"),
+                part(column: "on", field: "on_seconds"),
             ],
         )
-    max_value =
-        union(
-            tables: [
-                classed(field: "max_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> max(),
-                classless(field: "max_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> max() |> set(key: "device_class", value: "-"),
-            ],
-        )
-    event_count =
-        union(
-            tables: [
-                classed(field: "event_count", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> sum(),
-                classless(field: "event_count", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
-            ],
-        )
-    sum_value =
-        union(
-            tables: [
-                classed(field: "sum_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> sum(),
-                classless(field: "sum_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
-            ],
-        )
-    value_count =
-        union(
-            tables: [
-                classed(field: "value_count", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> sum(),
-                classless(field: "value_count", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
-            ],
-        )
-    total_energy =
-        union(
-            tables: [
-                classed(field: "total_energy", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> sum(),
-                classless(field: "total_energy", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
-            ],
-        )
-    avg_value =
-        union(
-            tables: [
-                sum_value |> set(key: "name", value: "sum"),
-                value_count |> toFloat() |> set(key: "name", value: "count"),
-            ],
-        )
-            |> group(columns: ["entity_id", "domain", "device_class", "_start"])
-            // Not `pivot`: it leaves columns shorter than the table, over which what follows panics.
-            |> reduce(
-                identity: {sum: 0.0, count: 0.0},
-                fn: (r, accumulator) =>
-                    ({
-                        sum: if r.name == "sum" then r._value else accumulator.sum,
-                        count: if r.name == "count" then r._value else accumulator.count,
-                    }),
-            )
+            |> group(columns: ["entity_id", "domain", "device_class", "_field"])
+            |> sum()
             |> group()
-            |> map(fn: (r) => ({r with _value: r.sum / r.count}))
-    sums =
+            |> map(fn: (r) => ({r with _start: start}))
+
+    counts =
         union(
             tables: [
-                rows |> group(columns: ["entity_id", "domain", "device_class", "_start"]) |> limit(n: 1) |> drop(columns: ["_value"]) |> set(key: "name", value: "said"),
-                rows
-                    |> sort(columns: ["_time", "_value"])
-                    |> tail(n: 1)
-                    |> filter(fn: (r) => r._value == 1.0)
-                    |> rename(columns: {_value: "number"}) |> set(key: "name", value: "ends"),
-                union(
-                    tables: [
-                        classed(field: "value_seconds", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> sum(),
-                        classless(field: "value_seconds", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
-                    ],
-                ) |> rename(columns: {_value: "number"}) |> set(key: "name", value: "area"),
-                union(
-                    tables: [
-                        classed(field: "covered_seconds", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> sum(),
-                        classless(field: "covered_seconds", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
-                    ],
-                ) |> rename(columns: {_value: "number"}) |> set(key: "name", value: "seconds"),
-                union(
-                    tables: [
-                        classed(field: "on_seconds", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> sum(),
-                        classless(field: "on_seconds", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
-                    ],
-                ) |> rename(columns: {_value: "number"}) |> set(key: "name", value: "on"),
-                held |> sum(column: "area") |> rename(columns: {area: "number"}) |> set(key: "name", value: "area"),
-                held |> sum(column: "seconds") |> rename(columns: {seconds: "number"}) |> set(key: "name", value: "seconds"),
-                held |> filter(fn: (r) => r._value == 1.0) |> sum(column: "seconds") |> rename(columns: {seconds: "number"}) |> set(key: "name", value: "on"),
+                from(bucket: "events_hourly")
+                    |> range(start: start, stop: stop)
+                    |> filter(
+                        fn: (r) =>
+                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and exists r.device_class and (r._field == "event_count" or r._field == "value_count"),
+                    )
+                    |> sum()
+                    |> group()
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"]),
+                from(bucket: "events_hourly")
+                    |> range(start: start, stop: stop)
+                    |> filter(
+                        fn: (r) =>
+                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and not exists r.device_class and (r._field == "event_count" or r._field == "value_count"),
+                    )
+                    |> sum()
+                    |> group()
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"])
+                    |> set(key: "device_class", value: "-"),
             ],
         )
-            |> keep(columns: ["entity_id", "domain", "device_class", "_start", "name", "number"])
-            |> group(columns: ["entity_id", "domain", "device_class", "_start"])
-            |> reduce(
-                identity: {said: false, holds: 0.0, area: 0.0, seconds: 0.0, on: 0.0},
-                fn: (r, accumulator) =>
-                    ({
-                        said: accumulator.said or r.name == "said",
-                        holds: if r.name == "ends" then 1.0 else accumulator.holds,
-                        area: if r.name == "area" then accumulator.area + r.number else accumulator.area,
-                        seconds: if r.name == "seconds" then accumulator.seconds + r.number else accumulator.seconds,
-                        on: if r.name == "on" then accumulator.on + r.number else accumulator.on,
-                    }),
-            )
-            |> group()
-            |> filter(fn: (r) => r.said)
+    totals =
+        union(
+            tables: [
+                from(bucket: "events_hourly")
+                    |> range(start: start, stop: stop)
+                    |> filter(
+                        fn: (r) =>
+                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and exists r.device_class and (r._field == "sum_value" or r._field == "total_energy" or r._field == "value_seconds" or r._field == "covered_seconds" or r._field == "on_seconds" or r._field == "increase"),
+                    )
+                    |> sum()
+                    |> group()
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"]),
+                from(bucket: "events_hourly")
+                    |> range(start: start, stop: stop)
+                    |> filter(
+                        fn: (r) =>
+                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and not exists r.device_class and (r._field == "sum_value" or r._field == "total_energy" or r._field == "value_seconds" or r._field == "covered_seconds" or r._field == "on_seconds" or r._field == "increase"),
+                    )
+                    |> sum()
+                    |> group()
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"])
+                    |> set(key: "device_class", value: "-"),
+            ],
+        )
+            |> beside(those: more)
+            |> map(fn: (r) => ({r with _value: r._value + r.other}))
+            |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value", "_field"])
+    by_field = totals |> group(columns: ["_field"])
+    total = (field) => by_field |> filter(fn: (r) => r._field == field) |> group() |> drop(columns: ["_field"])
+    covered = total(field: "covered_seconds")
+    holds =
+        union(
+            tables: [
+                sorted |> filter(fn: (r) => r.end) |> keep(columns: ["entity_id", "domain", "device_class"]) |> map(fn: (r) => ({r with _start: start, _value: 1.0})),
+                covered |> map(fn: (r) => ({r with _value: 0.0})),
+            ],
+        )
+            |> group(columns: ["domain", "device_class"])
+            |> sort(columns: ["_value"], desc: true)
+            |> unique(column: "entity_id")
 
     return
         union(
             tables: [
-                avg_value |> put(field: "avg_value"),
-                min_value |> put(field: "min_value"),
-                max_value |> put(field: "max_value"),
-                event_count |> put(field: "event_count"),
-                sum_value |> put(field: "sum_value"),
-                value_count |> put(field: "value_count"),
-                total_energy |> put(field: "total_energy"),
+                counts |> put(),
                 union(
                     tables: [
-                        classed(field: "increase", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> sum(),
-                        classless(field: "increase", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
+                        totals,
+                        ratio(
+                            of: total(field: "sum_value"),
+                            by: counts |> filter(fn: (r) => r._field == "value_count") |> drop(columns: ["_field"]) |> map(fn: (r) => ({r with _value: float(v: r._value)})),
+                        )
+                            |> named(field: "avg_value"),
+                        ratio(of: total(field: "value_seconds"), by: covered) |> named(field: "time_weighted_avg"),
+                        holds |> named(field: "last_holds"),
+                        union(
+                            tables: [
+                                classed(field: "min_value", start: start, stop: stop) |> min() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"]),
+                                classless(field: "min_value", start: start, stop: stop) |> min() |> group() |> keep(columns: ["entity_id", "domain", "_start", "_value"]) |> set(key: "device_class", value: "-"),
+                            ],
+                        )
+                            |> named(field: "min_value"),
+                        union(
+                            tables: [
+                                classed(field: "max_value", start: start, stop: stop) |> max() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"]),
+                                classless(field: "max_value", start: start, stop: stop) |> max() |> group() |> keep(columns: ["entity_id", "domain", "_start", "_value"]) |> set(key: "device_class", value: "-"),
+                            ],
+                        )
+                            |> named(field: "max_value"),
+                        union(
+                            tables: [
+                                classed(field: "first_value", start: start, stop: stop) |> first() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"]),
+                                classless(field: "first_value", start: start, stop: stop) |> first() |> group() |> keep(columns: ["entity_id", "domain", "_start", "_value"]) |> set(key: "device_class", value: "-"),
+                            ],
+                        )
+                            |> named(field: "first_value"),
+                        union(
+                            tables: [
+                                classed(field: "last_value", start: start, stop: stop) |> last() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"]),
+                                classless(field: "last_value", start: start, stop: stop) |> last() |> group() |> keep(columns: ["entity_id", "domain", "_start", "_value"]) |> set(key: "device_class", value: "-"),
+                            ],
+                        )
+                            |> named(field: "last_value"),
                     ],
-                ) |> put(field: "increase"),
-                union(
-                    tables: [
-                        classed(field: "first_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> first(),
-                        classless(field: "first_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> first() |> set(key: "device_class", value: "-"),
-                    ],
-                ) |> put(field: "first_value"),
-                union(
-                    tables: [
-                        classed(field: "last_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> last(),
-                        classless(field: "last_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> last() |> set(key: "device_class", value: "-"),
-                    ],
-                ) |> put(field: "last_value"),
-                sums |> map(fn: (r) => ({r with _value: r.area})) |> put(field: "value_seconds"),
-                sums |> map(fn: (r) => ({r with _value: r.seconds})) |> put(field: "covered_seconds"),
-                sums
-                    |> filter(fn: (r) => r.seconds > 0.0)
-                    |> map(fn: (r) => ({r with _value: r.area / r.seconds}))
-                    |> put(field: "time_weighted_avg"),
-                sums
-                    |> filter(fn: (r) => r.domain != "counter" and r.domain != "input_number" and r.domain != "number" and r.domain != "sensor" and r.domain != "zone")
-                    |> map(fn: (r) => ({r with _value: r.on}))
-                    |> put(field: "on_seconds"),
-                sums |> map(fn: (r) => ({r with _value: r.holds})) |> put(field: "last_holds"),
+                )
+                    |> put(),
             ],
         )
 }

@@ -1,3 +1,4 @@
+import "contrib/tomhollingworth/events"
 import "date"
 import "timezone"
 
@@ -22,35 +23,76 @@ classless = (field, start, stop) =>
         |> range(start: start, stop: stop)
         |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field and exists r.entity_id and exists r.domain and not exists r.device_class)
 
+beside = (those, tables=<-) =>
+    union(
+        tables: [
+            those
+                |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"])
+                |> rename(columns: {_value: "other"})
+                |> set(key: "side", value: "0 those")
+                |> duplicate(column: "entity_id", as: "of_entity_id")
+                |> duplicate(column: "domain", as: "of_domain")
+                |> duplicate(column: "device_class", as: "of_device_class"),
+            tables |> set(key: "side", value: "1 tables"),
+        ],
+    )
+        |> group(columns: ["_start", "_field"])
+        |> sort(columns: ["entity_id", "domain", "device_class", "side"])
+        |> fill(column: "other", usePrevious: true)
+        |> fill(column: "other", value: 0.0)
+        |> fill(column: "of_entity_id", usePrevious: true)
+        |> fill(column: "of_entity_id", value: "")
+        |> fill(column: "of_domain", usePrevious: true)
+        |> fill(column: "of_domain", value: "")
+        |> fill(column: "of_device_class", usePrevious: true)
+        |> fill(column: "of_device_class", value: "")
+        |> map(
+            fn: (r) =>
+                ({r with
+                    asked: r.side == "1 tables",
+                    found: r.entity_id == r.of_entity_id and r.domain == r.of_domain and r.device_class == r.of_device_class,
+                }),
+        )
+        |> filter(fn: (r) => r.asked)
+        |> map(fn: (r) => ({r with other: if r.found then r.other else 0.0}))
+        |> drop(columns: ["side", "asked", "of_entity_id", "of_domain", "of_device_class"])
+        |> group()
+ratio = (of, by) =>
+    of |> beside(those: by) |> filter(fn: (r) => r.other > 0.0) |> map(fn: (r) => ({r with _value: r._value / r.other}))
+
 rows_of = (tables=<-) => tables |> keep(columns: ["_field", "_value"]) |> group(columns: ["_field"]) |> count()
 write = (tables=<-) => {
     // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same tags
     // would be another series beside the first. Columns that are made anew stand in the order they are made in.
     sorted =
         tables
+            |> map(fn: (r) => ({r with has_class: r.device_class != "-", has_none: r.device_class == "-"}))
             |> duplicate(column: "device_class", as: "tag_device_class")
             |> duplicate(column: "domain", as: "tag_domain")
             |> duplicate(column: "entity_id", as: "tag_entity_id")
             |> drop(columns: ["device_class", "domain", "entity_id"])
             |> rename(columns: {tag_device_class: "device_class", tag_domain: "domain", tag_entity_id: "entity_id"})
-    with_class = sorted |> filter(fn: (r) => r.device_class != "-") |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain", "device_class"])
+    with_class = sorted |> filter(fn: (r) => r.has_class) |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain", "device_class"])
     without =
         sorted
-            |> filter(fn: (r) => r.device_class == "-")
+            |> filter(fn: (r) => r.has_none)
             |> drop(columns: ["device_class"])
             |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain"])
 
     return union(tables: [with_class |> rows_of(), without |> rows_of()])
 }
 
-// One table: with one per series and window `to` takes several times as long.
-put = (field, tables=<-) =>
+// What a field is called and, of all fields of a kind, its writing: as one table, as `to` costs by the table.
+named = (field, tables=<-) =>
     tables
         |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
         |> group()
+        |> set(key: "_field", value: field)
+put = (tables=<-) =>
+    tables
+        |> group()
         |> rename(columns: {_start: "_time"})
         |> set(key: "_measurement", value: "daily_events")
-        |> set(key: "_field", value: field)
         |> write()
 
 aggregates = (start, stop) => {
@@ -97,126 +139,160 @@ aggregates = (start, stop) => {
             ],
         )
     avg_value =
-        union(
-            tables: [
-                sum_value |> set(key: "name", value: "sum"),
-                value_count |> toFloat() |> set(key: "name", value: "count"),
-            ],
-        )
-            |> group(columns: ["entity_id", "domain", "device_class", "_start"])
-            // Not `pivot`: it leaves columns shorter than the table, over which what follows panics.
-            |> reduce(
-                identity: {sum: 0.0, count: 0.0},
-                fn: (r, accumulator) =>
-                    ({
-                        sum: if r.name == "sum" then r._value else accumulator.sum,
-                        count: if r.name == "count" then r._value else accumulator.count,
-                    }),
-            )
-            |> group()
-            |> map(fn: (r) => ({r with _value: r.sum / r.count}))
+        ratio(of: sum_value |> group(), by: value_count |> toFloat() |> group())
 
     return
         union(
             tables: [
-                avg_value |> put(field: "avg_value"),
-                min_value |> put(field: "min_value"),
-                max_value |> put(field: "max_value"),
-                event_count |> put(field: "event_count"),
-                sum_value |> put(field: "sum_value"),
-                value_count |> put(field: "value_count"),
-                total_energy |> put(field: "total_energy"),
+                union(
+                    tables: [
+                        avg_value |> named(field: "avg_value"),
+                        min_value |> named(field: "min_value"),
+                        max_value |> named(field: "max_value"),
+                        sum_value |> named(field: "sum_value"),
+                        total_energy |> named(field: "total_energy"),
+                    ],
+                )
+                    |> put(),
+                union(
+                    tables: [
+                        event_count |> named(field: "event_count"),
+                        value_count |> named(field: "value_count"),
+                    ],
+                )
+                    |> put(),
             ],
         )
 }
 
 over_time = (since, start, stop) => {
-    cut = (tables=<-) => tables |> range(start: start, stop: stop)
+    cut = (tables=<-) => tables
 
-    texts =
+    before =
         union(
             tables: [
-                union(
-                    tables: [
-                        classed(field: "state_value", start: since, stop: start) |> group(columns: ["entity_id", "domain", "device_class"]) |> last(),
-                        classless(field: "state_value", start: since, stop: start) |> group(columns: ["entity_id", "domain"]) |> last() |> set(key: "device_class", value: "-"),
-                    ],
-                ),
-                union(
-                    tables: [
-                        classed(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]),
-                        classless(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> set(key: "device_class", value: "-"),
-                    ],
-                ),
+                classed(field: "state_value", start: since, stop: start) |> group(columns: ["entity_id", "domain", "device_class"]) |> last() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_time"]) |> set(key: "kind", value: "2 text"),
+                classless(field: "state_value", start: since, stop: start) |> group(columns: ["entity_id", "domain"]) |> last() |> group() |> keep(columns: ["entity_id", "domain", "_time"]) |> set(key: "device_class", value: "-") |> set(key: "kind", value: "2 text"),
+                // Of each series, as of several at one instant the largest is wanted.
+                classed(field: "normalized_value", start: since, stop: start) |> last() |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value"]) |> group() |> set(key: "kind", value: "3 number"),
+                classless(field: "normalized_value", start: since, stop: start) |> last() |> keep(columns: ["entity_id", "domain", "_time", "_value"]) |> group() |> set(key: "device_class", value: "-") |> set(key: "kind", value: "3 number"),
             ],
         )
+            |> set(key: "counts", value: "no")
     numbers =
         union(
             tables: [
-                // Of several at one instant, in different series, the largest.
-                union(
-                    tables: [
-                        classed(field: "normalized_value", start: since, stop: start) |> last() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> group(columns: ["entity_id", "domain", "device_class"]) |> sort(columns: ["_time", "_value"]) |> tail(n: 1),
-                        classless(field: "normalized_value", start: since, stop: start) |> last() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> group(columns: ["entity_id", "domain"]) |> sort(columns: ["_time", "_value"]) |> tail(n: 1) |> set(key: "device_class", value: "-"),
-                    ],
-                ),
-                union(
-                    tables: [
-                        classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]),
-                        classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> set(key: "device_class", value: "-"),
-                    ],
-                ),
+                classed(field: "normalized_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> set(key: "kind", value: "3 number"),
+                classless(field: "normalized_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "_start", "_stop", "_time", "_value"]) |> set(key: "device_class", value: "-") |> set(key: "kind", value: "3 number"),
             ],
         )
-    points =
+            |> cut()
+    inside =
         union(
             tables: [
-                texts |> drop(columns: ["_value"]) |> set(key: "kind", value: "2 text"),
-                numbers |> set(key: "kind", value: "3 number"),
+                classed(field: "state_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time"]) |> set(key: "kind", value: "2 text") |> cut(),
+                classless(field: "state_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "_start", "_stop", "_time"]) |> set(key: "device_class", value: "-") |> set(key: "kind", value: "2 text") |> cut(),
+                numbers,
             ],
         )
-            |> group(columns: ["entity_id"])
-            |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value", "kind"])
-            |> sort(columns: ["_time", "kind", "_value", "domain", "device_class"])
-            |> duplicate(column: "kind", as: "holds")
-    inside = points |> cut()
-    spoken = inside |> limit(n: 1) |> keep(columns: ["entity_id", "_start", "_stop"])
+            |> set(key: "counts", value: "yes")
+    points = union(tables: [before, inside |> group()]) |> duplicate(column: "kind", as: "holds")
+    spoken = inside |> unique(column: "entity_id") |> keep(columns: ["entity_id", "_start", "_stop"]) |> group()
     marks =
         union(
             tables: [
-                spoken |> duplicate(column: "_stop", as: "_time") |> set(key: "kind", value: "0 end"),
-                spoken |> duplicate(column: "_start", as: "_time") |> set(key: "kind", value: "1 start"),
+                spoken |> duplicate(column: "_stop", as: "_time") |> set(key: "kind", value: "0 end") |> set(key: "counts", value: "no"),
+                spoken |> duplicate(column: "_start", as: "_time") |> set(key: "kind", value: "1 start") |> set(key: "counts", value: "yes"),
+                points
+                    |> unique(column: "entity_id")
+                    |> keep(columns: ["entity_id"])
+                    |> map(fn: (r) => ({r with _time: stop}))
+                    |> set(key: "kind", value: "4 none")
+                    |> set(key: "holds", value: "4 none")
+                    |> set(key: "counts", value: "no"),
             ],
         )
-            |> keep(columns: ["entity_id", "_time", "kind"])
-            |> group(columns: ["entity_id"])
-    parts =
+    sorted =
         union(tables: [points, marks])
-            |> sort(columns: ["_time", "kind", "_value", "domain", "device_class"])
+            |> sort(columns: ["entity_id", "_time", "kind", "_value", "domain", "device_class"])
             |> fill(column: "holds", usePrevious: true)
             |> fill(column: "_value", usePrevious: true)
             |> fill(column: "domain", usePrevious: true)
             |> fill(column: "device_class", usePrevious: true)
-            // How long each holds, as whole nanoseconds (`events.duration` and `elapsed` count in floats): backwards in time, so
-            // that what `difference` leaves out is the last mark.
-            |> sort(columns: ["_time", "kind", "_value", "domain", "device_class"], desc: true)
-            |> map(fn: (r) => ({r with ns: int(v: r._time)}))
-            |> difference(columns: ["ns"])
-            |> filter(fn: (r) => r.holds == "3 number" and r.kind != "0 end" and r.ns < 0)
-            |> cut()
-            |> map(fn: (r) => ({r with area: r._value * float(v: r.ns) / -1000000000.0, seconds: float(v: r.ns) / -1000000000.0}))
-            |> group(columns: ["entity_id", "domain", "device_class", "_start"])
-    meters =
-        points
-            |> filter(
+            |> fill(column: "holds", value: "4 none")
+            // How long each holds. `duration` counts in floats, which are exact for nanoseconds from `stop` on.
+            |> duplicate(column: "_time", as: "from_stop")
+            |> timeShift(duration: duration(v: -int(v: stop)), columns: ["from_stop"])
+            |> events.duration(unit: 1ns, timeColumn: "from_stop", columnName: "ns", stop: stop)
+            |> map(
                 fn: (r) =>
-                    r.kind == "3 number" and (r.device_class == "data_size" or r.device_class == "energy" or r.device_class == "gas" or r.device_class == "precipitation" or r.device_class == "volume" or r.device_class == "water"),
+                    ({r with
+                        part: r.holds == "3 number" and r.counts == "yes" and r.ns > 0,
+                        end: r.holds == "3 number" and r.kind == "0 end",
+                    }),
             )
+    parts =
+        sorted
+            |> filter(fn: (r) => r.part)
+            |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value", "ns"])
+
+    said =
+        inside
+            |> group(columns: ["domain", "device_class", "_start"])
+            |> unique(column: "entity_id")
+            |> group()
+            |> keep(columns: ["entity_id", "domain", "device_class", "_start"])
+            |> map(fn: (r) => ({r with _value: 0.0}))
+    said_numbers = numbers |> group(columns: ["domain", "device_class", "_start"])
+    firsts = said_numbers |> sort(columns: ["_time", "_value"]) |> unique(column: "entity_id")
+    lasts = said_numbers |> sort(columns: ["_time", "_value"], desc: true) |> unique(column: "entity_id")
+    // What an entity said last, text or number, in the row of its class: what holds at the window's end.
+    holds =
+        union(
+            tables: [
+                sorted
+                    |> filter(fn: (r) => r.end)
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_start"])
+                    |> map(fn: (r) => ({r with _value: 1.0})),
+                said,
+            ],
+        )
+            |> group(columns: ["domain", "device_class", "_start"])
+            |> sort(columns: ["_value"], desc: true)
+            |> unique(column: "entity_id")
+
+    // What an entity held under another class, before it spoke in the window, has no row of its own.
+    held =
+        union(tables: [said |> map(fn: (r) => ({r with ns: 0})), parts |> beside(those: said) |> filter(fn: (r) => r.found) |> drop(columns: ["other", "found"])])
+            |> map(
+                fn: (r) =>
+                    ({r with
+                        area: r._value * float(v: r.ns) / 1000000000.0,
+                        seconds: float(v: r.ns) / 1000000000.0,
+                        on: if r._value == 1.0 then float(v: r.ns) / 1000000000.0 else 0.0,
+                    }),
+            )
+    summed = (column, tables=<-) => tables |> sum(column: column) |> group()
+    by_row = held |> group(columns: ["entity_id", "domain", "device_class", "_start"])
+    areas = by_row |> summed(column: "area") |> rename(columns: {area: "_value"})
+    covered = by_row |> summed(column: "seconds") |> rename(columns: {seconds: "_value"})
+
+    // Meters are read once more, as few series of them are quicker to find than their rows among all.
+    metered = (start, stop) =>
+        classed(field: "normalized_value", start: start, stop: stop)
+            |> filter(fn: (r) => r.device_class == "data_size" or r.device_class == "energy" or r.device_class == "gas" or r.device_class == "precipitation" or r.device_class == "volume" or r.device_class == "water")
+    meters =
+        union(
+            tables: [
+                metered(start: since, stop: start) |> last() |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value"]) |> group(),
+                metered(start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> cut() |> group(),
+            ],
+        )
             |> group(columns: ["entity_id", "domain", "device_class"])
             |> sort(columns: ["_time", "_value"])
             |> duplicate(column: "_value", as: "change")
             |> difference(columns: ["change"], keepFirst: true)
-            |> cut()
+            |> filter(fn: (r) => exists r._start)
             |> map(
                 fn: (r) =>
                     ({r with change:
@@ -231,56 +307,25 @@ over_time = (since, start, stop) => {
             )
             |> group(columns: ["entity_id", "domain", "device_class", "_start"])
 
-    // The last that an entity said, text or number, in the row of its class: what holds at the window's end.
-    ends = inside |> tail(n: 1) |> filter(fn: (r) => r.kind == "3 number")
-    said = inside |> group(columns: ["entity_id", "domain", "device_class", "_start"]) |> sort(columns: ["_time", "_value"])
-    said_numbers = said |> filter(fn: (r) => r.kind == "3 number")
-    sums =
-        union(
-            tables: [
-                said |> limit(n: 1) |> drop(columns: ["_value"]) |> set(key: "name", value: "said"),
-                ends |> rename(columns: {_value: "number"}) |> set(key: "name", value: "ends"),
-                parts |> sum(column: "area") |> rename(columns: {area: "number"}) |> set(key: "name", value: "area"),
-                parts |> sum(column: "seconds") |> rename(columns: {seconds: "number"}) |> set(key: "name", value: "seconds"),
-                parts |> filter(fn: (r) => r._value == 1.0) |> sum(column: "seconds") |> rename(columns: {seconds: "number"}) |> set(key: "name", value: "on"),
-            ],
-        )
-            |> keep(columns: ["entity_id", "domain", "device_class", "_start", "name", "number"])
-            |> group(columns: ["entity_id", "domain", "device_class", "_start"])
-            |> reduce(
-                identity: {said: false, holds: 0.0, area: 0.0, seconds: 0.0, on: 0.0},
-                fn: (r, accumulator) =>
-                    ({
-                        said: accumulator.said or r.name == "said",
-                        holds: if r.name == "ends" then 1.0 else accumulator.holds,
-                        area: if r.name == "area" then r.number else accumulator.area,
-                        seconds: if r.name == "seconds" then r.number else accumulator.seconds,
-                        on: if r.name == "on" then r.number else accumulator.on,
-                    }),
-            )
-            |> group()
-            // What an entity held under another class, before it spoke in the window, has no row of its own.
-            |> filter(fn: (r) => r.said)
-
     return
         union(
             tables: [
-                sums |> map(fn: (r) => ({r with _value: r.area})) |> put(field: "value_seconds"),
-                sums |> map(fn: (r) => ({r with _value: r.seconds})) |> put(field: "covered_seconds"),
-                sums
-                    |> filter(fn: (r) => r.seconds > 0.0)
-                    |> map(fn: (r) => ({r with _value: r.area / r.seconds}))
-                    |> put(field: "time_weighted_avg"),
-                sums
+                areas |> named(field: "value_seconds"),
+                covered |> named(field: "covered_seconds"),
+                ratio(of: areas, by: covered) |> named(field: "time_weighted_avg"),
+                held
                     |> filter(fn: (r) => r.domain != "counter" and r.domain != "input_number" and r.domain != "number" and r.domain != "sensor" and r.domain != "zone")
-                    |> map(fn: (r) => ({r with _value: r.on}))
-                    |> put(field: "on_seconds"),
-                sums |> map(fn: (r) => ({r with _value: r.holds})) |> put(field: "last_holds"),
-                said_numbers |> limit(n: 1) |> put(field: "first_value"),
-                said_numbers |> tail(n: 1) |> put(field: "last_value"),
-                meters |> sum(column: "change") |> rename(columns: {change: "_value"}) |> put(field: "increase"),
+                    |> group(columns: ["entity_id", "domain", "device_class", "_start"])
+                    |> summed(column: "on")
+                    |> rename(columns: {on: "_value"})
+                    |> named(field: "on_seconds"),
+                holds |> named(field: "last_holds"),
+                firsts |> named(field: "first_value"),
+                lasts |> named(field: "last_value"),
+                meters |> sum(column: "change") |> rename(columns: {change: "_value"}) |> named(field: "increase"),
             ],
         )
+            |> put()
 }
 
 day0 = day_of(moment: now())
