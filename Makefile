@@ -47,7 +47,7 @@ test-servers: tools ## what only the tests need: InfluxDB 1.x and a Home Assista
 	@$(BIN)/python -m tools.test_servers
 
 test: test-servers lint ## everything, on the real influxd and the real pulumi
-	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 preview: tools ## the diff of every environment: what `pulumi up` would change
 	@$(BIN)/hearthflux stack preview --all --local --diff

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -37,10 +38,14 @@ class ServerError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port on the loopback address that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on the loopback address that nobody listens on at this moment.
+
+    It is below those that the kernel gives to connections by itself, so that it is still free when the server starts,
+    and when it starts again.
+    """
+    while port_is_taken(port := random.randrange(20_000, 32_768)):
+        pass
+    return port
 
 
 def port_is_taken(port: int) -> bool:

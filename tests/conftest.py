@@ -14,6 +14,23 @@ from operations.influxd import LocalInfluxd
 from operations.pulumi_runner import Stack
 
 MakeInfluxd = Callable[..., LocalInfluxd]
+HERE = Path(__file__).parent
+
+
+# A worker takes a whole file, whose fixtures its tests share. These take longest, so they start first.
+LONGEST = (
+    *("operations/test_fleet.py", "writer/test_server_kills.py", "operations/test_stack_commands.py"),
+    *("provider/test_life_cycle.py", "operations/test_interrupted_demo.py", "stacks/test_homes.py"),
+    *("operations/follow/test_end_to_end.py", "operations/schema/test_migrate.py", "stacks/test_alerts.py"),
+    *("provider/test_killed.py", "provider/test_bad_input.py", "operations/health/test_health.py"),
+    *("writer/test_crashes.py", "operations/test_tokens.py", "writer/test_full_disk.py"),
+    *("operations/storage/test_sizes_on_disk.py", "operations/archive/test_runs.py", "flux_tasks/test_odd_homes.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {HERE / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def wait_for(lab: Lab, events: list[Event], now: datetime) -> None:
     """Until every row that is over is there and right. The horizon is two whole days, the events fit into one."""
     home = Home(events)
     hourly, daily = home.hourly(), over(home.daily(), timedelta(days=1), now)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     wrong = ["not looked yet"]
     while wrong and time.monotonic() < deadline:
         time.sleep(0.5)

@@ -119,7 +119,7 @@ async def test_an_authority_of_ones_own(encrypted: tuple[LocalInfluxd, Path], tm
     def settings(ca_file: Path | None) -> ConnectionSettings:
         return ConnectionSettings(url=url, token="t", org="o", ca_file=ca_file)
 
-    for _ in range(200):
+    for _ in range(2000):
         try:
             # TLS is spoken: the server looks at the token, and does not know it.
             await asked(settings(certificate))

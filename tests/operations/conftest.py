@@ -35,7 +35,6 @@ def hearthflux(home: Path) -> Run:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=110,
         )
 
     return run

@@ -59,7 +59,6 @@ async def recorded_version(influxd: LocalInfluxd, org: str, home: str) -> int | 
         return found.version if found else None
 
 
-@pytest.mark.timeout(300)
 def test_a_home_that_fails_stops_neither_its_stack_nor_the_others(
     hearthflux: Run, influxd: LocalInfluxd, server: dict[str, str], fleet: Fleet, unique: str
 ) -> None:
@@ -103,7 +102,6 @@ def test_a_home_that_fails_stops_neither_its_stack_nor_the_others(
     assert json.loads(env.stdout)["HOME_BUCKET_PREFIX"] == "emma_"
 
 
-@pytest.mark.timeout(300)
 def test_interrupted_it_ends_in_good_order_and_goes_on_from_there(
     hearthflux: Run, home: Path, influxd: LocalInfluxd, server: dict[str, str], fleet: Fleet, unique: str
 ) -> None:
@@ -124,11 +122,10 @@ def test_interrupted_it_ends_in_good_order_and_goes_on_from_there(
         except ServerError:
             return False
 
-    deadline = time.monotonic() + 60
-    while not begun() and time.monotonic() < deadline:
+    while not begun() and running.poll() is None:
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=90)
+    _, errors = running.communicate()
     assert running.returncode == 130, errors
     assert "interrupted: what was begun has been ended in good order" in errors
     again = hearthflux("fleet", "up", "--file", path, "--json", **server)

@@ -8,9 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from tests.operations.conftest import Run
 from tools.find import ROOT
@@ -18,13 +17,21 @@ from tools.find import ROOT
 ROWS = "300"  # two days of the data
 
 
-@pytest.mark.timeout(300)
+def points(home: Path) -> dict[str, list[Callable[[], bool]]]:
+    """How far a demo is to come: what has to be seen from outside, one after the other."""
+    lock, log = home / "demo" / "lock", home / "demo" / "spool.sqlite-wal"
+    return {
+        "the server starts": [lock.exists],
+        "pulumi changes things": [lock.exists, lambda: any((home / "pulumi").rglob("locks/*/*/*/*.json"))],
+        "data go in": [lock.exists, log.exists],
+        "data are summed up": [lock.exists, log.exists, lambda: not log.exists()],
+    }
+
+
 def test_interrupted_at_any_point_and_run_again(home: Path, hearthflux: Run) -> None:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("INFLUXDB_", "PULUMI_", "LOG_"))}
-    lock = home / "demo" / "lock"
-    # While the server starts, in the middle of `pulumi up`, and while data go in or are summed up.
-    for delay in (0.0, 1.5, 3.5, 7.0):
-        lock.unlink(missing_ok=True)
+    for reached in points(home).values():
+        (home / "demo" / "lock").unlink(missing_ok=True)
         demo = subprocess.Popen(
             [sys.executable, "-m", "operations.cli", "demo", "--rows", ROWS],
             cwd=ROOT,
@@ -36,12 +43,12 @@ def test_interrupted_at_any_point_and_run_again(home: Path, hearthflux: Run) -> 
             # Ctrl-C reaches every process of the terminal's group: pulumi and the provider hear it too.
             start_new_session=True,
         )
-        while not lock.exists() and demo.poll() is None:
-            time.sleep(0.02)  # Python is still loading
-        time.sleep(delay)
+        for seen in reached:
+            while not seen() and demo.poll() is None:
+                time.sleep(0.01)
         if demo.poll() is None:
             os.killpg(demo.pid, signal.SIGINT)
-        said, _ = demo.communicate(timeout=100)
+        said, _ = demo.communicate()
         assert demo.returncode in (0, 130), said
         assert "Traceback" not in said
     first = hearthflux("demo", "--rows", ROWS)

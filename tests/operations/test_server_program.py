@@ -35,11 +35,11 @@ def life(server: LocalInfluxd) -> None:
     server.write(made["id"], server.org_id, "probe f=1")
     server.pause()
     # Each of its threads has to come to a halt first.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while server.is_ready(timeout=0.3):
         assert time.monotonic() < deadline, "a paused server still answers"
     server.resume()
-    assert server.is_ready(timeout=10)
+    assert server.is_ready(timeout=120)
     assert server.kill()
     assert server.pid is None
     assert not server.is_ready(timeout=0.3)
@@ -85,7 +85,6 @@ def test_the_official_image_serves_as_the_local_server(tmp_path: Path) -> None:
 
 
 @needs_docker
-@pytest.mark.timeout(300)
 async def test_the_writer_on_the_official_image(tmp_path: Path) -> None:
     # testcontainers' own module for InfluxDB wants the client of InfluxDB 1.x installed beside.
     from testcontainers.core.container import DockerContainer

@@ -51,7 +51,6 @@ def drifted(influxd: LocalInfluxd, dev_stack: Stack) -> Iterator[None]:
     influxd.api("PATCH", f"/api/v2/buckets/{bucket['id']}", {"description": bucket["description"]})
 
 
-@pytest.mark.timeout(300)
 def test_drift_is_found_and_shown(
     hearthflux: Run, pulumi_environment: dict[str, str], dev_stack: Stack, request: pytest.FixtureRequest
 ) -> None:

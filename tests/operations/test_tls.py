@@ -41,7 +41,7 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, P
     trusted = ssl.create_default_context(cafile=certificate)
     body = {"username": "u", "password": "password", "org": "o", "bucket": "events", "token": TOKEN}
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 300
         while True:
             request = urllib.request.Request(f"{url}/api/v2/setup", data=json.dumps(body).encode())
             try:

@@ -32,7 +32,6 @@ def modes(folder: Path, start: str) -> dict[str, int]:
     return {path.name: mode(path) for path in folder.iterdir() if path.name.startswith(start)}
 
 
-@pytest.mark.timeout(180)
 async def test_rotation_while_the_writer_writes(
     make_influxd: Callable[..., LocalInfluxd], tmp_path: Path, hearthflux: Run
 ) -> None:

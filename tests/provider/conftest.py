@@ -37,7 +37,6 @@ class Program:
             env=runner_environment(self.environment),
             capture_output=True,
             text=True,
-            timeout=180,
             stdin=subprocess.DEVNULL,
         )
         if "--show-secrets" not in arguments:

@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from operations.influxd import LocalInfluxd
 from provider.api import Api
 from provider.kinds import KINDS
@@ -134,7 +132,6 @@ def test_no_property_is_forgotten() -> None:
     }
 
 
-@pytest.mark.timeout(600)
 async def test_every_kind_from_first_preview_to_destroy(
     program: Program, influxd: LocalInfluxd, api: Api, unique: str
 ) -> None:

@@ -7,8 +7,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 import provider
 from operations import paths
 
@@ -34,13 +32,12 @@ def installed() -> Path:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name, folder)
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
+        answer = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         done.write_text(lock)
     return folder
 
 
-@pytest.mark.timeout(300)
 def test_a_typescript_program_passes_the_compiler(tmp_path: Path) -> None:
     packages = installed()
     shutil.copytree(SDK, tmp_path / "sdk")
@@ -48,7 +45,7 @@ def test_a_typescript_program_passes_the_compiler(tmp_path: Path) -> None:
         shutil.copy(HERE / name, tmp_path)
     (tmp_path / "node_modules").symlink_to(packages / "node_modules")
     compiler = packages / "node_modules" / ".bin" / "tsc"
-    answer = subprocess.run([compiler, "-p", tmp_path], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    answer = subprocess.run([compiler, "-p", tmp_path], cwd=tmp_path, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stdout
 
 

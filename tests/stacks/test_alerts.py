@@ -51,7 +51,7 @@ class Told:
     def of(self, check: str) -> list[dict[str, Any]]:
         return [message for message in self.messages if message["_check_name"].endswith(check)]
 
-    def wait(self, check: str, what: Callable[[dict[str, Any]], bool], seconds: float = 45) -> dict[str, Any]:
+    def wait(self, check: str, what: Callable[[dict[str, Any]], bool], seconds: float = 300) -> dict[str, Any]:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             for message in self.of(check):
@@ -123,16 +123,16 @@ def test_what_goes_wrong_is_told_once_and_its_end_too(
     told.wait("alert_entity_silent", lambda message: "no events of sensor.gone since" in message["_message"])
     told.wait("alert_entity_silent", level("ok", name="sensor.kitchen"))
     # Events of three hours ago and no summary of that hour.
-    told.wait("alert_hourly_late", level("crit"), seconds=20)
+    told.wait("alert_hourly_late", level("crit"))
 
-    before = len(told.messages)
+    before, began = len(told.messages), time.monotonic()
     write("operations", "disk used_percent=95", age=0)
     write("operations", "spool dead_letters=2i", age=0)
     full = told.wait("alert_disk", level("crit"))
     assert "95 percent" in full["_message"]
     told.wait("alert_dead_letters", level("crit"))
     # Changes, and what is still critical once every ten seconds: not each status of each run.
-    assert len(told.messages) - before < 40
+    assert len(told.messages) - before < 20 + (time.monotonic() - began)
     assert program.steps() == {}
 
 
@@ -144,7 +144,7 @@ async def test_a_task_that_fails_is_seen(influxd: LocalInfluxd, home: dict[str, 
     (check,) = (task for task in alert_tasks(AlertSettings(), TIERS) if task.name == "alert_tasks_failed")
     try:
         async with SummaryServer(url=influxd.url, token=influxd.token, org=home["org"]) as server:
-            for _ in range(60):
+            for _ in range(600):
                 rows = [row for row in await server.rows(check.flux) if row["task"] == name]
                 if rows:
                     break

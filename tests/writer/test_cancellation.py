@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.writer.conftest import Home
+from tests.writer.conftest import Home, until
 from tests.writer.test_batch_writing import check
 from writer import BatchWriter, Event
 
@@ -94,8 +94,7 @@ async def test_writes_that_wait_for_room_end_when_the_writer_is_closed(home: Hom
     writer = BatchWriter(settings)
     await writer.open()
     waiting = asyncio.create_task(writer.write_many(make_events(2000)))
-    await asyncio.sleep(0.2)
-    assert "spool is full" in writer.health().reason or "no answer" in writer.health().reason
+    await until(lambda: "spool is full" in writer.health().reason or "no answer" in writer.health().reason)
     await writer.close()
     with pytest.raises(RuntimeError, match="closed before this event was accepted"):
         await waiting

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -49,10 +49,12 @@ async def test_figures_are_logged(home: Home, make_events: MakeEvents, caplog: p
         with pytest.raises(InvalidEvent):
             await writer.write(Event(time_ns=1, entity_id="sensor.a", confidence=5.0))
         await writer.flush()
-        await asyncio.sleep(0.15)
-        figures = [line for line in lines(caplog) if line["message"] == "figures"]
-        assert figures
-        last = figures[-1]
+
+        def figures() -> list[dict[str, Any]]:
+            return [line for line in lines(caplog) if line["message"] == "figures"]
+
+        await until(lambda: figures() and figures()[-1]["delivered"] == 5)
+        last = figures()[-1]
         expected = {"accepted": 5, "delivered": 5, "dead_lettered": 0, "dropped": 0, "pending": 0, "pending_bytes": 0}
         assert expected.items() <= last.items()
         assert {"batches", "retries", "batch_success_rate", "accept_ms", "deliver_ms"} <= last.keys()

@@ -6,8 +6,6 @@ import asyncio
 import random
 import time
 
-import pytest
-
 from tests.writer.conftest import Home
 from tests.writer.test_batch_writing import check
 from writer import BatchWriter, Event
@@ -21,7 +19,6 @@ def outages(dice: random.Random) -> list[float]:
     return [LONGEST_OUTAGE * dice.betavariate(0.5, 4.0) for _ in range(KILLS - 2)] + [0.0, LONGEST_OUTAGE]
 
 
-@pytest.mark.timeout(400)
 async def test_twenty_kills_of_the_server_in_a_stream_lose_nothing(private_home: Home) -> None:
     dice = random.Random()
     base, written, stop = time.time_ns(), 0, asyncio.Event()

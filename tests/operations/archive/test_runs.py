@@ -76,7 +76,7 @@ def killed_at_random(home: ArchivedHome, times: int, progress: Callable[[], int]
             stdin=subprocess.DEVNULL,
         )
         try:
-            end = time.monotonic() + 30
+            end = time.monotonic() + 300
             while progress() == before and time.monotonic() < end:
                 time.sleep(0.05)
             time.sleep(random.random() * 0.4)
@@ -86,7 +86,6 @@ def killed_at_random(home: ArchivedHome, times: int, progress: Callable[[], int]
             process.wait()
 
 
-@pytest.mark.timeout(180)
 async def test_killed_at_random_moments_and_run_again(home: ArchivedHome, today: date, tmp_path: Path) -> None:
     """Whatever is under a final name is whole; the runs together archive and restore everything."""
     days = [today - timedelta(days=number) for number in range(40, 10, -1)]

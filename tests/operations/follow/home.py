@@ -74,7 +74,7 @@ class Home:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        end = time.monotonic() + 90
+        end = time.monotonic() + 300
         while time.monotonic() < end:
             with contextlib.suppress(OSError, ValueError):
                 steps = self.call("GET", "/api/onboarding")
@@ -88,7 +88,7 @@ class Home:
     def stop(self, how: int = signal.SIGTERM) -> None:
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(60)
+            self._process.wait()
             self._process = None
 
     def call(self, method: str, path: str, body: Any = None, *, form: bool = False) -> Any:

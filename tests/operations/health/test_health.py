@@ -140,7 +140,7 @@ async def test_a_task_that_stands_still_or_fails(well: LiveHome) -> None:
     well.influxd.api("DELETE", f"/api/v2/tasks/{well.tasks['downsample_hourly']}")
     made = well.influxd.api("POST", "/api/v2/tasks", {"orgID": well.org_id, "flux": broken})
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 300
         while True:
             _, reasons = of(await look(well), "tasks")
             if reasons or time.monotonic() > until:
@@ -207,7 +207,7 @@ async def test_serve_answers_records_and_logs_once(well: LiveHome, tmp_path: Pat
             *command, cwd=ROOT, env=environment, stderr=output, stdin=asyncio.subprocess.DEVNULL
         )
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 300
         while "/metrics" not in log.read_text():
             assert time.monotonic() < until, log.read_text()
             await asyncio.sleep(0.1)
@@ -226,7 +226,7 @@ async def test_serve_answers_records_and_logs_once(well: LiveHome, tmp_path: Pat
         async with well.server() as server:
             recorded: list[Any] = []
             while not recorded:
-                assert time.monotonic() < until + 30
+                assert time.monotonic() < until
                 await asyncio.sleep(0.1)
                 recorded = await server.rows(
                     'from(bucket: "operations") |> range(start: -5m) |> filter(fn: (r) => r._measurement == "health")'
@@ -236,5 +236,5 @@ async def test_serve_answers_records_and_logs_once(well: LiveHome, tmp_path: Pat
         assert all(row["_value"] for row in recorded)
     finally:
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await process.wait() == 0
     assert "Traceback" not in log.read_text()

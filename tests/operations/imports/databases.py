@@ -45,7 +45,7 @@ class Server(ABC):
     def address(self) -> str: ...
 
     def _connect(self) -> Any:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while True:
             try:
                 return self._open()

@@ -67,7 +67,7 @@ class InfluxDB1:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        end = time.monotonic() + 30
+        end = time.monotonic() + 300
         while time.monotonic() < end:
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/ping", timeout=2):
                 return self

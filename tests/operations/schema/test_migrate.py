@@ -82,7 +82,6 @@ def interrupted_after(groups: int) -> Callable[[int, int, date | None], None]:
     return progress
 
 
-@pytest.mark.timeout(240)
 async def test_a_year_to_version_2_and_back(
     make_influxd: Callable[..., LocalInfluxd], tmp_path: Path, unique: str
 ) -> None:

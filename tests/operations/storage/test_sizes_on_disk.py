@@ -89,7 +89,6 @@ def of(found: tuple[BucketFigures, ...], bucket: str) -> BucketFigures:
     return next(one for one in found if one.name == bucket)
 
 
-@pytest.mark.timeout(180)
 async def test_sizes_are_those_on_disk_also_when_shards_have_expired(lived_in: LiveHome) -> None:
     home = lived_in.settings
     async with lived_in.server() as server:
