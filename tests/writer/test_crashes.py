@@ -78,8 +78,8 @@ def test_a_spool_cut_in_mid_page_gives_back_every_whole_row(tmp_path: Path) -> N
     spool = Spool(path)
     spool.open()
     line = b"m,t=a f=1 1 \n"
-    for number in range(1, 401):
-        spool.commit([Chunk(number, 1.0, 30, line * 30)])
+    for number in range(1, 101):
+        spool.commit([Chunk(number, 1.0, 120, line * 120)])
     spool.close()
     whole = path.stat().st_size
     with path.open("r+b") as file:
@@ -93,6 +93,6 @@ def test_a_spool_cut_in_mid_page_gives_back_every_whole_row(tmp_path: Path) -> N
         assert 3000 < waiting.lines < 12_000
         rows = spool.read(0, waiting.last, 10**9)
         assert sum(chunk.lines for chunk in rows) == waiting.lines
-        assert all(chunk.body == line * 30 for chunk in rows)
+        assert all(chunk.body == line * 120 for chunk in rows)
     finally:
         spool.close()

@@ -50,7 +50,7 @@ async def main():
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         await writer.flush(timeout=60)
         written = len(accepted)
-        while len(accepted) < written + 100:
+        while len(accepted) < written + 20:
             await write()
         report, stats = await writer.flush(timeout=60), writer.stats
         known = stats.delivered + stats.dead_lettered + stats.dropped + stats.pending
