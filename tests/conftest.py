@@ -12,6 +12,7 @@ import pytest
 
 from operations.influxd import LocalInfluxd
 from operations.pulumi_runner import Stack
+from tests.tls import Encrypted, own_certificate, with_tls
 
 MakeInfluxd = Callable[..., LocalInfluxd]
 HERE = Path(__file__).parent
@@ -39,6 +40,19 @@ def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalInfluxd]:
     server = LocalInfluxd(tmp_path_factory.mktemp("influxd"))
     try:
         yield server.start()
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encrypted]:
+    """A server that speaks TLS only, with a certificate that only its own file vouches for."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = own_certificate(folder)
+    server = LocalInfluxd(folder / "influxd")
+    try:
+        token = server.start().token
+        yield Encrypted(with_tls(server, certificate, key), token, server.org, certificate)
     finally:
         server.kill()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from operations.influxd import LocalInfluxd
+from tests.tls import own_certificate, with_tls
 from tests.writer.conftest import Home, until
 from writer import BatchWriter, Event
 
@@ -18,12 +18,7 @@ MakeEvents = Callable[..., list[Event]]
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """(certificate, key) for 127.0.0.1, signed by itself."""
-    made, key = tmp_path / "server.crt", tmp_path / "server.key"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=hearthflux"
-    more = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)]
-    subprocess.run([*command.split(), *more], check=True, capture_output=True)
-    return made, key
+    return own_certificate(tmp_path)
 
 
 @pytest.fixture
@@ -32,9 +27,7 @@ def tls_home(make_influxd: Callable[..., LocalInfluxd], certificate: tuple[Path,
     server = make_influxd().start()
     home = Home(server, "events", tmp_path)
     home.make_bucket()
-    server.stop()
-    server.options.update({"tls-cert": str(certificate[0]), "tls-key": str(certificate[1])})
-    server.launch()
+    with_tls(server, *certificate)
     return home
 
 
