@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from types import TracebackType
 
-from aiohttp import ClientSession, web
+from aiohttp import web
+
+from tests.proxy import Proxy
 
 
-class CuttingProxy:
+class CuttingProxy(Proxy):
     """A POST that makes something (not a query) is answered `delay` seconds late; with None never."""
 
     def __init__(self, target: str, delay: float | None = None) -> None:
-        self._target = target
+        super().__init__(target)
         self._delay = delay
         self.cuts = 0
-        self.url = ""
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -32,20 +31,3 @@ class CuttingProxy:
             else:
                 await asyncio.sleep(self._delay)
         return web.Response(status=answer.status, body=text, content_type="application/json")
-
-    async def __aenter__(self) -> CuttingProxy:
-        self._session = ClientSession()
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        with contextlib.suppress(Exception):
-            await self._session.close()
-        await self._runner.cleanup()

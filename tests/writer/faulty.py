@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from types import TracebackType
 
-from aiohttp import ClientSession, web
+from aiohttp import web
+
+from tests.proxy import Proxy
 
 # Called with the body and the request's number: a response, None to pass on, or "cut" to pass on and hang up.
 Decide = Callable[[bytes, int], web.StreamResponse | str | None]
 
 
-class FaultyProxy:
+class FaultyProxy(Proxy):
     def __init__(self, target: str, decide: Decide) -> None:
-        self._target, self._decide = target, decide
+        super().__init__(target)
+        self._decide = decide
         self.requests = 0
-        self.url = ""
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -33,24 +34,6 @@ class FaultyProxy:
             if verdict == "cut" and request.transport is not None:
                 request.transport.abort()
             return web.Response(status=answer.status, body=text, content_type="application/json")
-
-    async def __aenter__(self) -> FaultyProxy:
-        self._session = ClientSession()
-        app = web.Application(client_max_size=2**26)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        with contextlib.suppress(Exception):
-            await self._session.close()
-        await self._runner.cleanup()
 
 
 class EndlessProxy(FaultyProxy):
