@@ -108,6 +108,8 @@ class Living:
         self._home = home
         self._stop = threading.Event()
         self.sent = 0
+        # The last state of each entity that was set.
+        self.last: dict[str, str] = {}
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
 
@@ -118,10 +120,10 @@ class Living:
             try:
                 self.sent += 1
                 power = {"device_class": "power", "unit_of_measurement": "W", "friendly_name": "Power"}
-                self._home.set_state("sensor.test_power", str(self.sent), **power)
+                self._set("sensor.test_power", str(self.sent), **power)
                 if self.sent % 3 == 0:
                     meter += round(rng.random(), 3)
-                    self._home.set_state(
+                    self._set(
                         "sensor.test_meter",
                         f"{meter:.3f}",
                         device_class="energy",
@@ -130,16 +132,26 @@ class Living:
                     )
                 if self.sent % 5 == 0:
                     # Attributes alone change here: an event all the same.
-                    self._home.set_state("light.test_lamp", "on", brightness=self.sent % 255, friendly_name="Lamp")
+                    self._set("light.test_lamp", "on", brightness=self.sent % 255, friendly_name="Lamp")
                 if self.sent % 7 == 0:
-                    self._home.set_state("sensor.other_left_out", str(self.sent))
+                    self._set("sensor.other_left_out", str(self.sent))
             except (OSError, ValueError, urllib.error.URLError):
                 time.sleep(0.2)
             time.sleep(0.03)
 
+    def _set(self, entity: str, state: str, **attributes: Any) -> None:
+        self._home.set_state(entity, state, **attributes)
+        self.last[entity] = state
+
+    def goes_on(self, states: int) -> None:
+        """Until that many more states were set, or tried to be set."""
+        until = self.sent + states
+        while self.sent < until and self._thread.is_alive():
+            time.sleep(0.05)
+
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +170,24 @@ def influx_home(influxd: LocalInfluxd, tmp_path: Path, unique: str) -> NewHome:
     return made
 
 
+def followed(house: Home, began: int) -> list[tuple[str, int, str]]:
+    """What the recorder has since then of the entities that are followed."""
+    return [
+        one
+        for one in house.recorded()
+        if one[1] >= began and (".test_" in one[0] or (one[0].startswith("light.") and one[0] != "light.bed_light"))
+    ]
+
+
+def states(found: list[tuple[str, int, str]]) -> set[tuple[str, str]]:
+    return {(entity, state) for entity, _, state in found}
+
+
+def missing(house: Home, began: int, influx_home: NewHome) -> list[tuple[str, int, str]]:
+    stored = influx_home.stored()
+    return [one for one in followed(house, began) if one[:2] not in stored]
+
+
 def test_every_state_is_there_once_whatever_breaks(house: Home, influx_home: NewHome) -> None:
     network = Network(house.port)
     following = Following(influx_home, f"http://127.0.0.1:{network.port}", house.token)
@@ -166,34 +196,38 @@ def test_every_state_is_there_once_whatever_breaks(house: Home, influx_home: New
     began = time.time_ns() // 1000
     living = Living(house)
     try:
-        time.sleep(2)
+        living.goes_on(50)
         network.cut()
         following.wait_for(lambda health: health["state"] == "connecting")
-        time.sleep(3)
+        living.goes_on(50)
         network.mend()
         following.is_following()
-        time.sleep(1)
+        living.goes_on(30)
         following.stop(signal.SIGKILL)
-        time.sleep(3)
+        living.goes_on(50)
         following.start()
         following.is_following()
-        time.sleep(1)
+        living.goes_on(30)
         house.stop(signal.SIGKILL)
-        time.sleep(1)
+        living.goes_on(3)
         house.start()
-        time.sleep(1)
+        living.goes_on(30)
         following.is_following()
         # Home Assistant and follow away at once, one before the other.
         following.stop(signal.SIGKILL)
-        time.sleep(1)
+        living.goes_on(30)
         house.stop(signal.SIGTERM)
         house.start()
-        time.sleep(2)
+        living.goes_on(50)
         following.start()
         following.is_following()
-        time.sleep(1)
+        living.goes_on(30)
         living.stop()
-        time.sleep(2.5)
+        del living.last["sensor.other_left_out"]
+        until = time.monotonic() + 300
+        while living.last.items() - states(followed(house, began)) or missing(house, began, influx_home):
+            assert time.monotonic() < until, missing(house, began, influx_home)[:10]
+            time.sleep(0.5)
         health = following.wait_for(lambda health: health["pending"] == 0)
         assert health["events"]["live"] > 0
         assert health["events"]["from_history"] > 0
@@ -206,16 +240,11 @@ def test_every_state_is_there_once_whatever_breaks(house: Home, influx_home: New
     finally:
         living.stop()
         network.close()
-    recorded = [
-        one
-        for one in house.recorded()
-        if one[1] >= began and (".test_" in one[0] or (one[0].startswith("light.") and one[0] != "light.bed_light"))
-    ]
+    recorded = followed(house, began)
     assert len(recorded) > 200
     assert Counter(entity for entity, _, _ in recorded).keys() >= {"sensor.test_power", "sensor.test_meter"}
     stored = influx_home.stored()
-    lost = [one for one in recorded if one[:2] not in stored]
-    assert not lost, (len(lost), lost[:10])
+    assert missing(house, began, influx_home) == []
     twice = [key for key, points in stored.items() if len(points) != 1]
     assert not twice, (len(twice), [stored[key] for key in twice[:3]])
     for entity, at, state in recorded:
