@@ -8,11 +8,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from operations.influxd import LocalInfluxd
 from operations.pulumi_runner import Stack
 from tests.tls import Encrypted, own_certificate, with_tls
+
+# No test passes or fails by how fast the machine is.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], parent=hypothesis.settings()
+)
+hypothesis.settings.load_profile("tests")
 
 MakeInfluxd = Callable[..., LocalInfluxd]
 HERE = Path(__file__).parent
