@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
@@ -10,16 +12,17 @@ from zoneinfo import ZoneInfo
 
 from event_schema import HOLD_DAYS, METER_DEVICE_CLASSES
 from event_schema.calendar import DAY, Span, day_of, day_start
-from event_schema.roll_up import roll_up
+from event_schema.roll_up import held_values, held_windows
 from reader.asking import Asking
 from reader.periods import Width, windows
-from reader.rows import Summed, one_per_window
+from reader.rows import PARTS, Summed, one_per_window
 from reader.whole_home import Piece, Totals, pieces, totals
 
 ChangeMeasure = Literal["auto", "time_weighted_avg", "avg_value", "total_energy", "event_count"]
 CHANGE_MEASURES: tuple[ChangeMeasure, ...] = get_args(ChangeMeasure)
-_OVER_TIME = ("value_seconds", "covered_seconds", "min_value", "max_value", "last_value", "last_holds")
-# Of windows that are rolled up, and of totals that the storage engine computes.
+_OVER_TIME = ("value_seconds", "covered_seconds", "min_value", "max_value")
+# A script that names more entities than this takes longer than one that reads all.
+MOST_NAMED = 200
 _FIELDS: Mapping[ChangeMeasure, tuple[str, ...]] = {
     "auto": (*_OVER_TIME, "increase"),
     "time_weighted_avg": _OVER_TIME,
@@ -51,54 +54,78 @@ class ChangeRow:
 
 async def of_span(asking: Asking, span: Span, now: datetime, zone: ZoneInfo, measure: ChangeMeasure) -> list[Totals]:
     """What every entity came to in a span of whole days. Raises ServerProblem."""
-    if measure in ("auto", "time_weighted_avg"):
-        return await _over_time(asking, span, now, zone, _FIELDS[measure])
-    return await totals(asking, await pieces(asking, span.start, span.stop, now, zone), _FIELDS[measure])
+    over = await pieces(asking, span.start, span.stop, now, zone)
+    if measure not in ("auto", "time_weighted_avg"):
+        return await totals(asking, over, _FIELDS[measure])
+    stored, parts = await _summed_up(asking, over, zone)
+    found = await totals(asking, stored, _FIELDS[measure])
+    classes = Counter(one.entity_id for one in found)
+    # An entity that changed its class is taken as its rows say.
+    once = {entity_id for entity_id, several in classes.items() if several == 1}
+    silent = once - await _always_spoken(asking, stored, len(parts))
+    held = await _held(asking, span, now, zone, silent) if silent else {}
+    return [dataclasses.replace(one, values=_with(one.values, held.get(one.entity_id, {}))) for one in found]
 
 
-async def _over_time(asking: Asking, span: Span, now: datetime, zone: ZoneInfo, fields: Sequence[str]) -> list[Totals]:
-    """Values over time, of all entities: rolled up, as a sum alone would leave out the days in which one said nothing.
-
-    Of what no task has summed up yet, only events are there: it is left out, with a note.
-    """
-    before = day_start(day_of(span.start, zone) - (HOLD_DAYS + 1) * DAY, zone)
-    parts: list[Span] = []
-    found: dict[str, list[tuple[datetime, Summed]]] = {}
-    for piece in await pieces(asking, before, span.stop, now, zone):
-        if piece.tier.every is None:
-            if await totals(asking, [piece], ("event_count",)):
-                since = piece.start.astimezone(zone)
-                asking.note = f"what came after {since:%Y-%m-%d %H:%M} is not summed up yet, and left out"
-            else:
-                # The whole home was silent: what was said before holds on.
-                parts += windows(piece.start, piece.stop, "hour", zone)
-            continue
+async def _summed_up(asking: Asking, over: Sequence[Piece], zone: ZoneInfo) -> tuple[list[Piece], list[Span]]:
+    """The pieces of which there are rows, and all their windows. Values over time of raw events are not asked for: what
+    no task has summed up yet is left out, with a note."""
+    stored, parts = [], []
+    for piece in over:
         width: Width = "day" if piece.tier.every == DAY else "hour"
+        if piece.tier.every is not None:
+            stored.append(piece)
+        elif await totals(asking, [piece], ("event_count",)):
+            since = piece.start.astimezone(zone)
+            asking.note = f"what came after {since:%Y-%m-%d %H:%M} is not summed up yet, and left out"
+            continue
+        # Where the whole home was silent, what was said before holds on.
         parts += windows(piece.start, piece.stop, width, zone)
-        for entity_id, row in await _windows_of(asking, piece, fields):
-            found.setdefault(entity_id, []).append(row)
-    made = []
-    for entity_id in sorted(found):
-        rows = one_per_window(found[entity_id])
-        inside = [row for time, row in rows.items() if time >= span.start]
-        if inside:
-            last = inside[-1]
-            values = roll_up({time: row.values for time, row in rows.items()}, parts, span.start, zone, last.domain)
-            made.append(
-                Totals(entity_id=entity_id, domain=last.domain, device_class=last.device_class, values=values or {})
-            )
-    return made
+    return stored, parts
 
 
-async def _windows_of(asking: Asking, piece: Piece, fields: Sequence[str]) -> list[tuple[str, tuple[datetime, Summed]]]:
-    values: dict[tuple[str, str, str, datetime], dict[str, float]] = {}
-    for row in await asking.rows("home_windows", piece.tier, start=piece.start, stop=piece.stop, fields=fields):
-        key = (row["entity_id"], row.get("domain") or "", row.get("device_class") or "", row["_time"])
-        values.setdefault(key, {})[row["_field"]] = row["_value"]
-    return [
-        (entity_id, (time, Summed(domain, device_class, found)))
-        for (entity_id, domain, device_class, time), found in values.items()
-    ]
+async def _always_spoken(asking: Asking, over: Sequence[Piece], windows_there: int) -> set[str]:
+    """The entities that have a row of their class in each window."""
+    rows: dict[tuple[str, str, str], int] = {}
+    for piece in over:
+        aggregates = [("rows", "last_holds", "count")]
+        for row in await asking.rows(
+            "totals", piece.tier, start=piece.start, stop=piece.stop, aggregates=aggregates, measurement=""
+        ):
+            key = (row["entity_id"], row.get("domain") or "", row.get("device_class") or "")
+            rows[key] = rows.get(key, 0) + row["_value"]
+    return {entity_id for (entity_id, _, _), count in rows.items() if count == windows_there}
+
+
+async def _held(
+    asking: Asking, span: Span, now: datetime, zone: ZoneInfo, entities: Collection[str]
+) -> dict[str, dict[str, float]]:
+    """What the entities' last values add in the windows in which they said nothing; a sum of rows alone lacks it."""
+    before = day_start(day_of(span.start, zone) - (HOLD_DAYS + 1) * DAY, zone)
+    stored, parts = await _summed_up(asking, await pieces(asking, before, span.stop, now, zone), zone)
+    rows: dict[str, dict[tuple[datetime, str], dict[str, float]]] = {}
+    for piece in stored:
+        for row in await asking.rows(
+            "home_windows",
+            piece.tier,
+            start=piece.start,
+            stop=piece.stop,
+            fields=("last_value", "last_holds"),
+            entities=sorted(entities) if len(entities) <= MOST_NAMED else [],
+        ):
+            of = rows.setdefault(row["entity_id"], {})
+            of.setdefault((row["_time"], row.get("device_class") or ""), {})[row["_field"]] = row["_value"]
+    added: dict[str, dict[str, float]] = {}
+    for entity_id in rows.keys() & entities:
+        found = one_per_window((time, Summed("", kind, values)) for (time, kind), values in rows[entity_id].items())
+        for window, value in held_windows({time: row.values for time, row in found.items()}, parts, zone):
+            if window.start >= span.start:
+                added[entity_id] = _with(added.get(entity_id, {}), held_values(window, value))
+    return added
+
+
+def _with(values: Mapping[str, float], added: Mapping[str, float]) -> dict[str, float]:
+    return {**values, **{name: values.get(name, 0.0) + value for name, value in added.items()}}
 
 
 def changes(now: Iterable[Totals], before: Iterable[Totals], measure: ChangeMeasure, limit: int) -> list[ChangeRow]:
@@ -131,8 +158,9 @@ def changes(now: Iterable[Totals], before: Iterable[Totals], measure: ChangeMeas
 
 
 def _value(values: Mapping[str, float], measure: str) -> float | None:
-    if measure == "avg_value":
-        return values["sum_value"] / values["value_count"] if values.get("value_count") else None
+    if measure in PARTS:
+        above, below = (values.get(part) for part in PARTS[measure])
+        return above / below if above is not None and below else None
     return values.get(measure)
 
 

@@ -102,7 +102,10 @@ async def totals(asking: Asking, over: Sequence[Piece], names: Sequence[str]) ->
 def _aggregate(name: str, tier: Tier) -> tuple[str, str, str]:
     """(name, field, function): of raw events as the field is declared, of windows as they roll up."""
     field = _BY_NAME[name]
-    return (name, field.source, field.function) if tier.every is None else (name, name, field.roll_up)
+    if tier.every is None:
+        return name, field.source, field.function
+    # What held in windows without a row is no matter of a sum over rows.
+    return name, name, "sum" if field.roll_up == "sum_held" else field.roll_up
 
 
 def _combined(name: str, one: float | None, other: float) -> float:
