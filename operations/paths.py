@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 from tools.find import ROOT
 
 LOCAL = Path(os.environ.get("HEARTHFLUX_LOCAL") or ROOT / ".local")
+
+# A disk, a quota or a limit of this process: what stands there is to make room.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def local(*parts: str) -> Path:

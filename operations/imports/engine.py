@@ -12,7 +12,6 @@ The border between the two is a midnight of the home, so that no hour and no day
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,6 +35,7 @@ from operations.imports.report import Report
 from operations.imports.statistics import StatisticsPass
 from operations.imports.summarise import MEASUREMENTS, Row, Summariser, ordered
 from operations.imports.target import Target, Writers
+from operations.paths import NO_ROOM
 from writer import SpoolError
 
 
@@ -131,9 +131,9 @@ class Importer:
         except Refused as refused:
             raise refused.sentence(self.position.folder) from None
         except SpoolError as error:
-            raise UserError(f"{error} Run the same command again: it goes on here.") from None
+            raise UserError(f"{error} Mend that and run the same command again: it goes on here.") from None
         except OSError as error:
-            if error.errno == errno.ENOSPC:
+            if error.errno in NO_ROOM:
                 raise UserError(
                     f"The disk of {self.position.folder} is full: make room and run the same command again, "
                     "it goes on here."

@@ -7,7 +7,6 @@ by line. A mark of how far it came is kept, so that it goes on after an interrup
 
 from __future__ import annotations
 
-import errno
 import gzip
 import json
 import re
@@ -117,7 +116,7 @@ class Staging:
                 self._take_up()
                 self._read()
         except OSError as error:
-            if error.errno == errno.ENOSPC:
+            if error.errno in paths.NO_ROOM:
                 raise SourceError(
                     f"The disk of {self._folder} is full at {self.staged.offset:,} bytes of {self._path}: make room "
                     "(about as much as the export takes unpacked) and run the same command again, it goes on there."
