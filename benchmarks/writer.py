@@ -1,8 +1,11 @@
 # mypy: disable-error-code="no-untyped-call,attr-defined,no-any-return"
 """The writer beside its peers, in one run against a local influxd: `python -m benchmarks.writer`.
 
-Each round runs every contender once on the same events, in turn, into a bucket of its own; CPU is this process's
-user and system time from the first call until the server has everything. Prints a table and one line of JSON.
+Each round runs every contender once on the same events, in turn, into a bucket of its own. Events per second are those
+from the first call until the server has everything: opening a writer counts, closing it after that is `close_ms`. CPU
+is this process's user and system time from the first call to the end of closing. Peers write a part of the events (at
+most 50,000), because they take so much longer; what they cost per event does not depend on it. `fixed_ms` is a whole
+life of a durable writer with one event: opening, a commit, a post, closing. Prints a table and one line of JSON.
 """
 
 from __future__ import annotations
@@ -16,187 +19,19 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from influxdb_client import InfluxDBClient, Point, WriteOptions
-from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
-
 import writer.encoder
 from benchmarks.result import publish
-from event_schema import HOME_ASSISTANT_EVENTS, Event
+from benchmarks.writer_contenders import BATCH, LIMIT, NAMES, OURS, PEERS, Place, durable, encoded, limit, make_events
+from event_schema import Event
 from operations.influxd import LocalInfluxd
-from writer import BatchWriter, WriterSettings
-from writer.encoder import Encoder
-from writer.transport import Transport
+from writer import BatchWriter
 
-BATCH = 5_000
-TAGS, FIELDS = HOME_ASSISTANT_EVENTS.tag_names, HOME_ASSISTANT_EVENTS.field_names
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    server: LocalInfluxd
-    bucket: str
-    folder: Path
-
-    def settings(self, **changes: Any) -> WriterSettings:
-        values: dict[str, Any] = {
-            "url": self.server.url,
-            "token": self.server.token,
-            "org": self.server.org,
-            "bucket": self.bucket,
-            # One spool for all rounds, as a writer that has run for months has one.
-            "spool_path": self.folder / "spool.sqlite",
-            "batch_size": BATCH,
-            "close_timeout": 60,
-        }
-        return WriterSettings(**{**values, **changes})
-
-
-def make_events(count: int) -> list[Event]:
-    """8 tags and 10 fields each, 400 entities in three weathers, as in the demo."""
-    base = (time.time_ns() // 10**9 - count // 100) * 10**9
-    weathers = ("sunny", "cloudy", "rainy")
-    return [
-        Event(
-            time_ns=base + number * 10_000_000,
-            entity_id=f"sensor.room_{number % 400}_temperature",
-            device_class="temperature",
-            area=f"Room {number % 20}",
-            device_name=f"Sensor {number % 400}",
-            integration="zha",
-            weather_condition=weathers[number // 5000 % 3],
-            time_of_day="morning",
-            state_value=f"{20 + number % 97 / 10:.2f}",
-            previous_state=f"{20 + number % 89 / 10:.2f}",
-            normalized_value=20 + number % 97 / 10,
-            confidence=0.97,
-            duration_seconds=number % 600,
-            energy_consumption=number % 13 / 1000,
-            weather_temp=5 + number % 50 / 10,
-            weather_humidity=60 + number % 30 / 1.0,
-            weather_pressure=1000 + number % 200 / 10,
-            unit_of_measurement="°C",
-        )
-        for number in range(count)
-    ]
-
-
-def to_point(event: Event) -> Point:
-    point = Point(HOME_ASSISTANT_EVENTS.name)
-    for name in TAGS:
-        point.tag(name, getattr(event, name))
-    for name in FIELDS:
-        point.field(name, getattr(event, name))
-    return point.time(event.time_ns)
-
-
-async def ours(place: Place, events: list[Event], **changes: Any) -> None:
-    async with BatchWriter(place.settings(**changes)) as opened:
-        await opened.write_many(events)
-        report = await opened.flush(timeout=120)
-        if report.delivered != len(events):
-            raise RuntimeError(f"the writer delivered {report}")
-
-
-async def durable(place: Place, events: list[Event]) -> None:
-    await ours(place, events)
-
-
-async def memory(place: Place, events: list[Event]) -> None:
-    await ours(place, events, durability="memory")
-
-
-@contextlib.contextmanager
-def pure_python() -> Iterator[None]:
-    """The writer as it is where its extension was not compiled."""
-    compiled, writer.encoder.Quick = writer.encoder.Quick, None  # type: ignore[misc,assignment]
-    try:
-        yield
-    finally:
-        writer.encoder.Quick = compiled  # type: ignore[misc]
-
-
-async def durable_in_pure_python(place: Place, events: list[Event]) -> None:
-    with pure_python():
-        await ours(place, events)
-
-
-async def official(place: Place, events: list[Event]) -> None:
-    def run() -> None:
-        server = place.server
-        with (
-            InfluxDBClient(server.url, token=server.token, org=server.org) as client,
-            client.write_api(WriteOptions(batch_size=BATCH)) as api,
-        ):
-            for event in events:
-                api.write(place.bucket, record=to_point(event))
-
-    await asyncio.to_thread(run)
-
-
-async def official_async(place: Place, events: list[Event]) -> None:
-    server = place.server
-    async with InfluxDBClientAsync(server.url, token=server.token, org=server.org) as client:
-        api = client.write_api()
-        for start in range(0, len(events), BATCH):
-            await api.write(place.bucket, record=[to_point(event) for event in events[start : start + BATCH]])
-
-
-async def influxdb3(place: Place, events: list[Event]) -> None:
-    import influxdb_client_3 as three
-
-    def run() -> None:
-        options = three.WriteOptions(batch_size=BATCH)
-        with three.InfluxDBClient3(
-            host=place.server.url,
-            token=place.server.token,
-            org=place.server.org,
-            database=place.bucket,
-            write_client_options=three.write_client_options(write_options=options),
-        ) as client:
-            for event in events:
-                point = three.Point(HOME_ASSISTANT_EVENTS.name)
-                for name in TAGS:
-                    point.tag(name, getattr(event, name))
-                for name in FIELDS:
-                    point.field(name, getattr(event, name))
-                client.write(point.time(event.time_ns))
-
-    await asyncio.to_thread(run)
-
-
-def encoded(events: list[Event]) -> list[bytes]:
-    encode = Encoder(HOME_ASSISTANT_EVENTS).encode
-    lines = [encode(event) for event in events]
-    return [b"".join(lines[start : start + BATCH]) for start in range(0, len(lines), BATCH)]
-
-
-async def limit(place: Place, bodies: list[bytes]) -> None:
-    transport = Transport(place.settings())
-    queue = list(reversed(bodies))
-
-    async def post() -> None:
-        while queue:
-            answer = await transport.post(queue.pop())
-            if answer.status != 204:
-                raise RuntimeError(answer.reason)
-
-    await asyncio.gather(post(), post())
-    await transport.close()
-
-
-CONTENDERS: dict[str, Callable[[Place, list[Event]], Awaitable[None]]] = {
-    "official batching": official,
-    "official asyncio by hand": official_async,
-    "influxdb3-python batching": influxdb3,
-    "hearthflux durable": durable,
-    "hearthflux memory": memory,
-    "hearthflux durable, pure Python": durable_in_pure_python,
-}
+PEER_EVENTS = 50_000
 
 
 @contextlib.contextmanager
@@ -272,72 +107,152 @@ async def drain(place: Place, events: list[Event]) -> float:
         return opened.stats.delivered / (time.perf_counter() - started)
 
 
-async def measure(server: LocalInfluxd, folder: Path, count: int, rounds: int) -> dict[str, Any]:
-    events = make_events(count)
+@dataclass
+class Measured:
+    """Per round: CPU microseconds per event, events per second, milliseconds of closing."""
+
+    cpu: list[float] = field(default_factory=list)
+    rate: list[float] = field(default_factory=list)
+    close_ms: list[float] = field(default_factory=list)
+
+    def row(self) -> str:
+        spread = f"{min(self.cpu):.1f}-{max(self.cpu):.1f}"
+        rates = f"{min(self.rate):,.0f}-{max(self.rate):,.0f}"
+        return f"{statistics.median(self.cpu):14.2f}{spread:>16}{statistics.median(self.rate):12,.0f}{rates:>20}"
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "cpu_us_per_event": statistics.median(self.cpu),
+            "events_per_second": statistics.median(self.rate),
+            "close_ms": statistics.median(self.close_ms),
+        }
+
+
+@contextlib.contextmanager
+def fresh_place(server: LocalInfluxd, folder: Path) -> Iterator[Place]:
+    bucket = f"b{secrets.token_hex(6)}"
+    made = server.api("POST", "/api/v2/buckets", {"name": bucket, "orgID": server.org_id, "retentionRules": []})
+    yield Place(server, bucket, folder)
+    server.api("DELETE", f"/api/v2/buckets/{made['id']}")
+
+
+async def run_once(name: str, place: Place, events: list[Event], bodies: list[bytes], measured: Measured) -> None:
+    count = len(events)
+    started, burnt = time.perf_counter(), time.process_time()
+    complete: float | None = None
+    if name == LIMIT:
+        await limit(place, bodies)
+    else:
+        complete = await (PEERS | OURS)[name](place, events)
+    ended = time.perf_counter()
+    complete = complete or ended
+    measured.cpu.append((time.process_time() - burnt) / count * 1e6)
+    measured.rate.append(count / (complete - started))
+    measured.close_ms.append((ended - complete) * 1e3)
+
+
+async def rounds_of(
+    names: list[str], server: LocalInfluxd, folder: Path, events: list[Event], rounds: int
+) -> dict[str, Measured]:
     bodies = encoded(events)
-    cpu: dict[str, list[float]] = {name: [] for name in (*CONTENDERS, "limit")}
-    rate: dict[str, list[float]] = {name: [] for name in cpu}
-
-    def place() -> Place:
-        bucket = f"b{secrets.token_hex(6)}"
-        body = {"name": bucket, "orgID": server.org_id, "retentionRules": []}
-        server.api("POST", "/api/v2/buckets", body)
-        return Place(server, bucket, folder)
-
-    def forget(used: Place) -> None:
-        [found] = server.api("GET", f"/api/v2/buckets?name={used.bucket}")["buckets"]
-        server.api("DELETE", f"/api/v2/buckets/{found['id']}")
-
-    await limit(place(), bodies)  # the server's caches and this process's imports are warm
-    names = list(cpu)
+    found = {name: Measured() for name in names}
+    with fresh_place(server, folder) as place:
+        await limit(place, bodies)  # the server's caches and this process's imports are warm
     for number in range(rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            used = place()
-            work = limit(used, bodies) if name == "limit" else CONTENDERS[name](used, events)
-            started, burnt = time.perf_counter(), time.process_time()
-            await work
-            cpu[name].append((time.process_time() - burnt) / count * 1e6)
-            rate[name].append(count / (time.perf_counter() - started))
-            forget(used)
+            with fresh_place(server, folder) as place:
+                mine = events[:PEER_EVENTS] if name in PEERS else events
+                await run_once(name, place, mine, bodies, found[name])
         print(f"round {number + 1} of {rounds} done", file=sys.stderr, flush=True)
+    return found
 
-    compiled = writer.encoder.Quick is not None
-    figures: dict[str, Any] = {"events": count, "rounds": rounds, "batch_size": BATCH, "compiled": compiled}
+
+async def fixed_ms(server: LocalInfluxd, folder: Path, rounds: int) -> float:
+    """Of a durable writer's whole life with one event."""
+    found = []
+    for _ in range(rounds):
+        with fresh_place(server, folder) as place:
+            await durable(place, make_events(1))  # the bucket has its shard
+            started = time.perf_counter()
+            await durable(place, make_events(1))
+            found.append((time.perf_counter() - started) * 1e3)
+    return statistics.median(found)
+
+
+async def measure(
+    server: LocalInfluxd, folder: Path, count: int, rounds: int, names: list[str], *, streams: bool
+) -> dict[str, Any]:
+    events = make_events(count)
+    found = await rounds_of(names, server, folder, events, rounds)
     print(f"{'':32}{'CPU us/event':>14}{'spread':>16}{'events/s':>12}{'spread':>20}")
-    for name in names:
-        us, per_second = statistics.median(cpu[name]), statistics.median(rate[name])
-        spread = f"{min(cpu[name]):.1f}-{max(cpu[name]):.1f}"
-        rates = f"{min(rate[name]):,.0f}-{max(rate[name]):,.0f}"
-        print(f"{name:32}{us:14.2f}{spread:>16}{per_second:12,.0f}{rates:>20}")
-        figures[name] = {"cpu_us_per_event": us, "events_per_second": per_second}
-    single = await single_writes(place(), seconds=5)
-    drained = await drain(place(), events)
-    normal = figures["hearthflux durable"]["events_per_second"]
-    figures.update(single, drain_events_per_second=drained, drain_vs_normal=drained / normal)
-    for name, value in single.items():
-        print(f"{name:32}{value:14.2f}")
-    print(f"{'drain vs normal':32}{drained / normal:14.2f}")
-    base = figures["official batching"]["cpu_us_per_event"]
+    for name, measured in found.items():
+        print(f"{name:32}{measured.row()}")
+    figures: dict[str, Any] = {name: measured.figures() for name, measured in found.items()}
+
+    def ratio(figure: str, ours: str, theirs: str) -> float | None:
+        return figures[ours][figure] / figures[theirs][figure] if {ours, theirs} <= figures.keys() else None
+
+    ratios = {
+        "cpu_durable_vs_official": ratio("cpu_us_per_event", "hearthflux durable", "official batching"),
+        "cpu_memory_vs_official": ratio("cpu_us_per_event", "hearthflux memory", "official batching"),
+        "throughput_vs_limit": ratio("events_per_second", "hearthflux durable", LIMIT),
+        "throughput_memory_vs_limit": ratio("events_per_second", "hearthflux memory", LIMIT),
+    }
+    more: dict[str, float] = {"fixed_ms": await fixed_ms(server, folder, rounds)}
+    if streams:
+        with fresh_place(server, folder) as place:
+            more.update(await single_writes(place, seconds=5))
+        with fresh_place(server, folder) as place:
+            more["drain_events_per_second"] = await drain(place, events)
+        if "hearthflux durable" in figures:
+            normal = figures["hearthflux durable"]["events_per_second"]
+            more["drain_vs_normal"] = more["drain_events_per_second"] / normal
+    for name, value in more.items():
+        print(f"{name:32}{value:14,.2f}")
+    compiled = writer.encoder.Quick is not None
+    settings = {"events": count, "peer_events": min(count, PEER_EVENTS), "rounds": rounds, "batch_size": BATCH}
     return {
         "bench": "writer",
-        "ratios": {
-            "cpu_durable_vs_official": figures["hearthflux durable"]["cpu_us_per_event"] / base,
-            "cpu_memory_vs_official": figures["hearthflux memory"]["cpu_us_per_event"] / base,
-            "throughput_vs_limit": normal / figures["limit"]["events_per_second"],
-        },
-        "figures": figures,
+        "ratios": {name: value for name, value in ratios.items() if value is not None},
+        "figures": {**settings, "compiled": compiled, **figures, **more},
     }
+
+
+def chosen(text: str) -> list[str]:
+    """The contenders whose names hold one of the words, and the limit."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    names = [name for name in NAMES if name == LIMIT or any(word in name for word in words)]
+    for word in words:
+        if not any(word in name for name in NAMES):
+            raise argparse.ArgumentTypeError(f"{word!r} is in none of the names: {', '.join(NAMES)}")
+    return names
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.writer", description=__doc__)
-    parser.add_argument("--events", type=int, default=100_000, help="events per contender and round")
+    parser.add_argument("--events", type=int, default=200_000, help="events per round, of the writer and the limit")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--only",
+        type=chosen,
+        default=list(NAMES),
+        metavar="WORDS",
+        help="contenders whose names hold one of these words, such as 'durable,memory'; the limit runs always, the "
+        "streams (single writes, drain) do not",
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hearthflux-bench-") as folder:
         server = LocalInfluxd(Path(folder) / "influxd")
         try:
-            result = asyncio.run(measure(server.start(), Path(folder), arguments.events, arguments.rounds))
+            work = measure(
+                server.start(),
+                Path(folder),
+                arguments.events,
+                arguments.rounds,
+                arguments.only,
+                streams=arguments.only == list(NAMES),
+            )
+            result = asyncio.run(work)
         finally:
             server.kill()
     publish(result)

@@ -38,7 +38,7 @@ typedef struct {
     Field field[MOST_FIELDS];
     long long earliest, latest;
     PyObject *prefixes, *new_prefix, *attribute_texts, *otherwise, *wants_care;
-    char *line; /* the one that is being written */
+    char *line; /* what is being written: the last line's end is at `length` */
     size_t length, room;
 } Quick;
 
@@ -328,23 +328,13 @@ static int append_attributes(Quick *self, PyObject *event)
     return appended;
 }
 
-/* Writes the line of `event` into self->line; 0, with or without an exception, where it wants care. */
-static int write_line(Quick *self, PyObject *event, PyObject *prefix)
+/* Appends the fields and the time of `event` behind its prefix; 0, with or without an exception, where it wants care. */
+static int append_rest(Quick *self, PyObject *event, long long time)
 {
     char text[LONGEST_NUMBER], *end = text + LONGEST_NUMBER, *start;
-    PyObject *value = slot(event, self->time);
-    size_t fields = (size_t)Py_SIZE(prefix) - 1; /* without its space, which takes the first field's comma's place */
-    long long time;
-    int overflow;
+    size_t fields = self->length;
+    PyObject *value;
 
-    if (value == NULL || !PyLong_CheckExact(value))
-        return 0;
-    time = PyLong_AsLongLongAndOverflow(value, &overflow);
-    if (overflow || time < self->earliest || time > self->latest)
-        return 0;
-    self->length = 0;
-    if (!append(self, PyBytes_AS_STRING(prefix), fields))
-        return 0;
     for (Py_ssize_t i = 0; i < self->fields; i++) {
         value = slot(event, self->field[i].offset);
         if (value != Py_None && (value == NULL || !append_field(self, &self->field[i], value)))
@@ -362,21 +352,88 @@ static int write_line(Quick *self, PyObject *event, PyObject *prefix)
     return append(self, start, (size_t)(text + LONGEST_NUMBER - start));
 }
 
+/* Appends the line of `event`; 0 and nothing appended, with or without an exception, where it wants care. */
+static int append_line(Quick *self, PyObject *event, long long earliest, long long latest)
+{
+    size_t before = self->length;
+    PyObject *value, *prefix;
+    long long time;
+    int overflow, appended;
+
+    if (!Py_IS_TYPE(event, self->type) || (value = slot(event, self->time)) == NULL || !PyLong_CheckExact(value))
+        return 0;
+    time = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (overflow || time < earliest || time > latest || (prefix = prefix_of(self, event)) == NULL)
+        return 0;
+    /* Without its space, which takes the place of the first field's comma. */
+    appended = append(self, PyBytes_AS_STRING(prefix), (size_t)Py_SIZE(prefix) - 1) && append_rest(self, event, time);
+    Py_DECREF(prefix);
+    if (!appended)
+        self->length = before;
+    return appended;
+}
+
 static PyObject *quick_encode(Quick *self, PyObject *event)
 {
-    PyObject *prefix = NULL, *line = NULL;
-    if (Py_IS_TYPE(event, self->type) && (prefix = prefix_of(self, event)) != NULL && write_line(self, event, prefix)) {
-        line = PyBytes_FromStringAndSize(self->line, (Py_ssize_t)self->length);
-    } else if (!PyErr_Occurred() || PyErr_ExceptionMatches(self->wants_care)) {
-        PyErr_Clear();
-        line = PyObject_CallOneArg(self->otherwise, event);
+    self->length = 0;
+    if (append_line(self, event, self->earliest, self->latest))
+        return PyBytes_FromStringAndSize(self->line, (Py_ssize_t)self->length);
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(self->wants_care))
+        return NULL;
+    PyErr_Clear();
+    return PyObject_CallOneArg(self->otherwise, event);
+}
+
+/* The exception that is set, which is none any more; NULL where there was none, or only the wish for care. */
+static PyObject *take_error(Quick *self)
+{
+    PyObject *type, *error, *trace;
+    if (!PyErr_Occurred())
+        return NULL;
+    PyErr_Fetch(&type, &error, &trace);
+    PyErr_NormalizeException(&type, &error, &trace);
+    if (PyErr_GivenExceptionMatches(type, self->wants_care))
+        Py_CLEAR(error);
+    Py_XDECREF(type);
+    Py_XDECREF(trace);
+    return error;
+}
+
+static PyObject *quick_encode_many(Quick *self, PyObject *arguments)
+{
+    PyObject *events, *event, *body, *error;
+    Py_ssize_t position, stop, most;
+    long long earliest, latest;
+    int appended = 1;
+    if (!PyArg_ParseTuple(arguments, "O!nnnLL", &PyList_Type, &events, &position, &stop, &most, &earliest, &latest))
+        return NULL;
+    earliest = earliest > self->earliest ? earliest : self->earliest;
+    latest = latest < self->latest ? latest : self->latest;
+    self->length = 0;
+    while (position < stop && position < PyList_GET_SIZE(events) && (Py_ssize_t)self->length < most) {
+        event = Py_NewRef(PyList_GET_ITEM(events, position));
+        appended = append_line(self, event, earliest, latest);
+        Py_DECREF(event);
+        if (!appended)
+            break;
+        position++;
     }
-    Py_XDECREF(prefix);
-    return line;
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+        return NULL; /* Ctrl-C is nobody's refusal */
+    error = take_error(self);
+    if ((body = PyBytes_FromStringAndSize(self->line, (Py_ssize_t)self->length)) == NULL) {
+        Py_XDECREF(error);
+        return NULL;
+    }
+    return Py_BuildValue("NnN", body, position, error == NULL ? Py_NewRef(Py_None) : error);
 }
 
 static PyMethodDef quick_methods[] = {
     {"encode", (PyCFunction)quick_encode, METH_O, "One line of an event, with its line break."},
+    {"encode_many", (PyCFunction)quick_encode_many, METH_VARARGS,
+     "encode_many(events, start, stop, most_bytes, earliest, latest) -> (lines, next, error)\n\n"
+     "The lines of events[start:next], where it stopped: at `stop`, with `most_bytes` or more, or at an event that wants\n"
+     "`encode`, or that is refused with `error`."},
     {NULL, NULL, 0, NULL},
 };
 

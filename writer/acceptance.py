@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
+from writer.backlog import Part
 from writer.settings import WriterSettings
 from writer.signal import Signal
 from writer.spool import SpoolError
@@ -17,7 +18,8 @@ from writer.stats import Stats
 from writer.store import Refusal, Store
 from writer.writer_log import WriterLog
 
-BUFFERED_BYTES = 4 * 1024 * 1024
+# For one commit; less while nothing waits to be sent, so that the server soon has work.
+BUFFERED_BYTES, BUFFERED_BYTES_AT_FIRST = 4 * 1024 * 1024, 1024 * 1024
 # How long a delivery may wait to be written down; until then a crash means sending again.
 SETTLE_SECONDS = 0.25
 
@@ -43,7 +45,8 @@ class Acceptance:
         self._settings, self._store, self._stats, self._refused, self._log = settings, store, stats, refused, log
         self._accepted, self._room = accepted, room
         self._wake = Signal()
-        self._lines: list[bytes] = []
+        # (lines, how many)
+        self._parts: list[Part] = []
         self._buffered_bytes = 0
         self._committing_bytes = 0
         self._group: asyncio.Future[None] | None = None
@@ -56,25 +59,25 @@ class Acceptance:
         """What counts against the spool's limit: waiting, being committed, buffered."""
         return self._store.backlog.pending_bytes + self._committing_bytes + self._buffered_bytes
 
-    async def put(self, lines: list[bytes]) -> asyncio.Future[None] | None:
-        """Buffer lines for the next commit; the future of that commit, or None if they were dropped."""
-        size = sum(map(len, lines))
+    async def put(self, body: bytes, lines: int) -> asyncio.Future[None] | None:
+        """Buffer so many lines for the next commit; the future of that commit, or None if they were dropped."""
+        size = len(body)
         limit, policy = self._settings.spool_limit_bytes, self._settings.when_full
         while True:
             if not self._open:
                 raise WriterClosed("The writer was closed before this event was accepted.")
             if self.bytes_held + size > limit and policy != "drop_oldest":
                 if policy == "drop_newest":
-                    self._drop_newest(len(lines))
+                    self._drop_newest(lines)
                     return None
                 if size > limit:
-                    raise SpoolError(f"{len(lines)} events take {size} bytes, more than the whole spool may hold.")
+                    raise SpoolError(f"{lines} events take {size} bytes, more than the whole spool may hold.")
                 await self._wait_for_room()
-            elif self._buffered_bytes <= BUFFERED_BYTES:
+            elif self._buffered_bytes <= (BUFFERED_BYTES if self._store.backlog.unsent else BUFFERED_BYTES_AT_FIRST):
                 break
             else:
                 await self._room.wait()
-        self._lines += lines
+        self._parts.append((body, lines))
         self._buffered_bytes += size
         if self._group is None:
             self._group = asyncio.get_running_loop().create_future()
@@ -106,8 +109,8 @@ class Acceptance:
 
     async def run(self) -> None:
         """Commit until `stop`, and then what is left."""
-        while self._open or self._lines:
-            if not self._lines and not self._refused:
+        while self._open or self._parts:
+            if not self._parts and not self._refused:
                 await self._wake.wait(SETTLE_SECONDS if self._store.backlog.resolved else None)
             if not await self._commit() and self._open:
                 await asyncio.sleep(SETTLE_SECONDS)
@@ -118,21 +121,21 @@ class Acceptance:
         self._room.send()
 
     async def _commit(self) -> bool:
-        lines, group, size = self._lines, self._group, self._buffered_bytes
+        parts, group, size = self._parts, self._group, self._buffered_bytes
         refused = list(self._refused)
         self._refused.clear()
-        self._lines, self._group, self._buffered_bytes, self._committing_bytes = [], None, 0, size
+        self._parts, self._group, self._buffered_bytes, self._committing_bytes = [], None, 0, size
         error: BaseException | None = None
         try:
             if self._settings.when_full == "drop_oldest":
                 await self._make_room()
-            await self._store.commit(self._store.backlog.seal(lines, self._settings.batch_size), refused)
+            await self._store.commit(self._store.backlog.seal(parts, self._settings.batch_size), refused)
         except Exception as problem:
             error = problem
             self._refused.extendleft(reversed(refused))
         self._committing_bytes = 0
         if error is None:
-            self._stats.accepted += len(lines)
+            self._stats.accepted += sum(lines for _, lines in parts)
         if group is not None and not group.done():
             if error is None:
                 group.set_result(None)

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from writer.spool import Chunk, Waiting
+
+# Lines, and how many they are.
+Part = tuple[bytes, int]
 
 # A durable backlog keeps this much in memory; it is filled again from the disk when half of that is gone.
 LOADED_BYTES = 8 * 1024 * 1024
@@ -47,19 +50,26 @@ class Backlog:
 
     # in -------------------------------------------------------------------------------------------------
 
-    def seal(self, lines: list[bytes], batch_size: int) -> list[Chunk]:
-        """Chunks of these lines, cut where a batch is full, so that chunks make up whole batches."""
-        size = sum(map(len, lines))
-        at_once = max(1, min(batch_size, self.longest_body * len(lines) // max(size, 1)))
-        chunks, start, now = [], 0, time.time()
-        number = self.last
-        while start < len(lines):
-            room = at_once - self._lines_since_cut if self._lines_since_cut < at_once else at_once
-            part = lines[start : start + room]
-            number += 1
-            chunks.append(Chunk(number, now, len(part), b"".join(part)))
-            start += len(part)
-            self._lines_since_cut = (self._lines_since_cut + len(part)) % at_once
+    def seal(self, parts: Sequence[Part], batch_size: int) -> list[Chunk]:
+        """Chunks of these parts, cut where a batch is full, so that chunks make up whole batches."""
+        chunks: list[Chunk] = []
+        bodies: list[bytes] = []
+        lines = size = 0
+        now = time.time()
+
+        def cut() -> None:
+            chunks.append(Chunk(self.last + 1 + len(chunks), now, lines, b"".join(bodies)))
+
+        for body, count in parts:
+            full = self._lines_since_cut + count > batch_size
+            if bodies and (full or size + len(body) > self.longest_body):
+                cut()
+                bodies, lines, size = [], 0, 0
+            self._lines_since_cut = count if full else self._lines_since_cut + count
+            bodies.append(body)
+            lines, size = lines + count, size + len(body)
+        if bodies:
+            cut()
         return chunks
 
     def add(self, chunks: Iterable[Chunk], *, stored: bool) -> None:

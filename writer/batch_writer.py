@@ -24,8 +24,9 @@ from writer.transport import Transport
 from writer.writer_log import WriterLog, log
 
 # Events that are encoded before the event loop has its turn again; as many as take about 2 ms on this machine.
-ENCODED_AT_FIRST, ENCODED_AT_LEAST, ENCODED_AT_MOST = 250, 25, 1000
+ENCODED_AT_FIRST, ENCODED_AT_LEAST, ENCODED_AT_MOST = 500, 25, 2000
 LONGEST_ENCODING, SHORTEST_ENCODING = 0.003, 0.001
+PART_BYTES = 1024 * 1024
 
 
 class BatchWriter:
@@ -88,6 +89,7 @@ class BatchWriter:
         self._committing = asyncio.create_task(self._acceptance.run())
         self._tasks = [asyncio.create_task(self._senders.run(number)) for number in range(self.settings.connections)]
         self._tasks.append(asyncio.create_task(self._log_figures()))
+        self._preparing = asyncio.create_task(self._transport.prepare())
 
     async def close(self) -> None:
         """Deliver for up to `close_timeout` seconds, then stop. What is left stays in a durable spool."""
@@ -103,9 +105,10 @@ class BatchWriter:
     async def _shut(self) -> None:
         self._acceptance.stop()
         await asyncio.wait([self._committing])
-        for task in self._tasks:
+        tasks = (*self._tasks, self._preparing)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._transport.close()
         lost = self._store.backlog.forget_unstored()
         self._stats.dropped += lost
@@ -131,10 +134,10 @@ class BatchWriter:
         """Accept one event; returns when it is safe. Writes at the same time share one commit."""
         self._check_open()
         started = time.perf_counter()
-        encoded = self._encode([event], None)
+        encoded = self._encode([event], 0, None)
         if encoded.first is not None:
             raise encoded.first
-        if encoded.lines and (group := await self._acceptance.put(encoded.lines)) is not None:
+        if encoded.lines and (group := await self._acceptance.put(encoded.body, 1)) is not None:
             await asyncio.shield(group)
         self._stats.accept_time.add(time.perf_counter() - started)
 
@@ -167,15 +170,13 @@ class BatchWriter:
         groups: dict[asyncio.Future[None], None] = {}
         while position < len(batch):
             self._check_open()
-            part = batch[position : position + self._encoded_at_once]
-            position += len(part)
-            encoded = self._encode(part, seen)
-            accepted += len(encoded.lines)
+            encoded = self._encode(batch, position, seen)
+            position = encoded.end
+            accepted += encoded.lines
             refused += encoded.refused
             first = first or encoded.first
-            for lines in self._fitting(encoded.lines):
-                if (group := await self._acceptance.put(lines)) is not None:
-                    groups[group] = None
+            if encoded.lines and (group := await self._acceptance.put(encoded.body, encoded.lines)) is not None:
+                groups[group] = None
             await asyncio.sleep(0)
         for group in groups:
             await asyncio.shield(group)
@@ -185,28 +186,22 @@ class BatchWriter:
             raise InvalidEvent(first.field, first.value, rule)
         return accepted
 
-    def _fitting(self, lines: list[bytes]) -> list[list[bytes]]:
-        """Cut so that a small spool takes a large write part by part."""
-        size = sum(map(len, lines))
-        if 4 * size < self.settings.spool_limit_bytes:
-            return [lines] if lines else []
-        parts = min(len(lines), 1 + 4 * size // self.settings.spool_limit_bytes)
-        step = -(-len(lines) // parts)
-        return [lines[start : start + step] for start in range(0, len(lines), step)]
-
     def _check_open(self) -> None:
         if not self._open:
             raise WriterClosed("The writer is not open: use 'async with BatchWriter(settings) as writer'.")
 
-    def _encode(self, events: list[Event], seen: Seen | None) -> Encoded:
+    def _encode(self, events: list[Event], start: int, seen: Seen | None) -> Encoded:
+        """The next events, so many that batches come out whole, the loop is not kept, and a small spool has room."""
+        settings, at_once = self.settings, self._encoded_at_once
+        stop = min(start + at_once, start + settings.batch_size - start % settings.batch_size, len(events))
+        most_bytes = max(1, min(PART_BYTES, self._store.backlog.longest_body, settings.spool_limit_bytes // 4))
         started = time.perf_counter()
-        encoded = self._intake.encode(events, seen)
-        if len(events) == self._encoded_at_once:
-            seconds = time.perf_counter() - started
-            if seconds > LONGEST_ENCODING:
-                self._encoded_at_once = max(ENCODED_AT_LEAST, len(events) // 2)
-            elif seconds < SHORTEST_ENCODING:
-                self._encoded_at_once = min(ENCODED_AT_MOST, len(events) * 2)
+        encoded = self._intake.encode(events, start, stop, most_bytes, seen)
+        seconds, taken = time.perf_counter() - started, encoded.end - start
+        if seconds > LONGEST_ENCODING and taken > 1:
+            self._encoded_at_once = max(ENCODED_AT_LEAST, taken // 2)
+        elif seconds < SHORTEST_ENCODING and taken == at_once:
+            self._encoded_at_once = min(ENCODED_AT_MOST, at_once * 2)
         if encoded.refused:
             self._stats.rejected += encoded.refused
             self._acceptance.wake()

@@ -29,6 +29,8 @@ try:
 except ImportError:  # not built: see hatch_build.py
     Quick = None  # type: ignore[assignment,misc]
 
+EncodeMany = Callable[[list[Event], int, int, int, int, int], tuple[bytes, int, Exception | None]]
+
 REMEMBERED_PREFIXES = 20_000
 REMEMBERED_VALUES = 10_000
 LONGEST_REMEMBERED = 64
@@ -87,14 +89,6 @@ class WantsCareError(Exception):
     """The quick way gives up on this event."""
 
 
-def _fits_a_tag(name: str, value: object) -> bool:
-    try:
-        tag_text(name, value)
-    except InvalidEvent:
-        return False
-    return True
-
-
 def _wants_care() -> NoReturn:
     raise WantsCareError
 
@@ -146,6 +140,27 @@ class Remembered(dict[Any, bytes]):
         return found
 
 
+class RememberedTags(dict[Any, str]):
+    """`name=text` by value, of one tag. Raises WantsCareError for a value that is wrong."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def __missing__(self, value: Any) -> str:
+        try:
+            found = f"{self._name}={tag_text(self._name, value)}"
+        except InvalidEvent:
+            raise WantsCareError from None
+        if len(found) <= LONGEST_REMEMBERED:
+            if len(self) >= REMEMBERED_VALUES:
+                self.clear()
+            self[value] = found
+        return found
+
+
 class Encoder:
     """`encode(event)` -> one line with its line break. Not for use by several threads at once.
 
@@ -154,6 +169,8 @@ class Encoder:
     """
 
     encode: Callable[[Event], bytes]
+    # (events, start, stop, most_bytes, earliest, latest) -> (lines, where it stopped, why): see _quick.c, if compiled.
+    encode_many: EncodeMany | None = None
 
     def __init__(
         self, measurement: Measurement, rules: Rules | None = None, *, watched: str = "", compiled: bool = True
@@ -163,14 +180,16 @@ class Encoder:
         self._watched = watched
         self._tags = tuple(sorted(measurement.tag_names))
         self._prefixes: dict[tuple[Any, ...], bytes] = {}
+        self._tag_texts = [RememberedTags(name) for name in self._tags]
         self._longest_field = max(len(name) for name in measurement.field_names)
         self.encode = self._generated()
         if Quick is not None and compiled and {*self._key, *measurement.field_names} <= set(Event.__slots__):
-            self.encode = self._compiled(otherwise=self.encode)
+            quick = self._compiled(otherwise=self.encode)
+            self.encode, self.encode_many = quick.encode, quick.encode_many
 
     def _prefix(self, event: Event) -> bytes:
         """`measurement,tag=value,... `, without what the rules leave out."""
-        parts = [self._measurement.name]
+        parts = []
         for name in self._tags:
             value = getattr(event, name)
             if value is None or value == "":
@@ -183,18 +202,23 @@ class Encoder:
                 if name == "entity_id":
                     raise
                 self._rules.unfit(event, error)
-        prefix = (",".join(parts) + " ").encode()
+        return self._joined(parts)
+
+    def _joined(self, tags: list[str]) -> bytes:
+        prefix = (",".join([self._measurement.name, *tags]) + " ").encode()
         if len(prefix) + 3 + self._longest_field > LONGEST_KEY:
             raise InvalidEvent(
-                "tags", ",".join(parts)[:60], f"measurement, tags and field name take at most {LONGEST_KEY} bytes"
+                "tags",
+                prefix[:60].decode(errors="replace"),
+                f"measurement, tags and field name take at most {LONGEST_KEY} bytes",
             )
         return prefix
 
     def _new_prefix(self, key: tuple[Any, ...], event: Event) -> bytes:
-        fit = all(not value or _fits_a_tag(name, value) for name, value in zip(self._tags, key, strict=False))
-        if not fit or not self._rules.usual(event):
+        parts = [texts[value] for texts, value in zip(self._tag_texts, key, strict=False) if value not in (None, "")]
+        if not event.entity_id or not self._rules.usual(event):
             raise WantsCareError
-        prefix = self._prefix(event)
+        prefix = self._joined(parts)
         if len(self._prefixes) >= REMEMBERED_PREFIXES:
             self._prefixes.clear()
         self._prefixes[key] = prefix
@@ -250,7 +274,7 @@ class Encoder:
     def _key(self) -> tuple[str, ...]:
         return (*self._tags, self._watched) if self._watched else self._tags
 
-    def _compiled(self, *, otherwise: Callable[[Event], bytes]) -> Callable[[Event], bytes]:
+    def _compiled(self, *, otherwise: Callable[[Event], bytes]) -> Quick:
         fields = tuple(
             (
                 field.name,
@@ -272,7 +296,7 @@ class Encoder:
             WantsCareError,
             EARLIEST_NS,
             LATEST_NS,
-        ).encode
+        )
 
     def _generated(self) -> Callable[[Event], bytes]:
         fields = self._measurement.fields

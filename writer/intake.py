@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from event_schema import Event, InvalidEvent, Measurement
 from writer.encoder import Encoder
+from writer.line_protocol import EARLIEST_NS, LATEST_NS
 from writer.quality import LeftOutError, Quality
 from writer.settings import WriterSettings
 
@@ -25,42 +26,65 @@ _END_OF_SERIES = re.compile(rb"(?<!\\\\) ")
 
 @dataclass(slots=True)
 class Encoded:
-    """Lines ready to be stored, how many events were refused, and why the first of them was."""
+    """Lines ready to be stored, how many, and where the events begin that were not looked at; how many events were
+    refused, and why the first of them was."""
 
-    lines: list[bytes] = field(default_factory=list)
+    body: bytes = b""
+    lines: int = 0
+    end: int = 0
     refused: int = 0
     first: InvalidEvent | None = None
 
 
 class Intake:
-    def __init__(self, settings: WriterSettings, measurement: Measurement) -> None:
+    def __init__(self, settings: WriterSettings, measurement: Measurement, *, compiled: bool = True) -> None:
         self.quality = Quality(
             settings.quality, future_tolerance=settings.future_tolerance, retention_days=settings.retention_days
         )
         # Other measurements have no unit to look at.
         self.quality.watch_units &= UNIT in measurement.field_names and "device_class" in measurement.tag_names
-        self._encode = Encoder(measurement, self.quality, watched=UNIT if self.quality.watch_units else "").encode
+        watched = UNIT if self.quality.watch_units else ""
+        encoder = Encoder(measurement, self.quality, watched=watched, compiled=compiled)
+        self._encode, self._encode_many = encoder.encode, encoder.encode_many
         self.refused: deque[tuple[str, str, str]] = deque(maxlen=REFUSED_WAITING)
 
-    def encode(self, events: list[Event], seen: Seen | None = None) -> Encoded:
-        """`seen` is handed from part to part of one call, where duplicates are looked for."""
-        encode, done = self._encode, Encoded()
+    def encode(self, events: list[Event], start: int, stop: int, most_bytes: int, seen: Seen | None = None) -> Encoded:
+        """events[start:stop], or fewer of them where they take `most_bytes` or more. `seen` is handed from part to part
+        of one call, where duplicates are looked for."""
+        many = self._encode_many if seen is None else None
         early, late = self.quality.time_bounds()
-        append = done.lines.append
-        for event in events:
+        earliest, latest = max(early, EARLIEST_NS), min(late, LATEST_NS)
+        done, bodies, size, position = Encoded(), [], 0, start
+        while position < stop and size < most_bytes:
+            error = None
+            if many is not None:
+                body, end, error = many(events, position, stop, most_bytes - size, earliest, latest)
+                bodies.append(body)
+                size += len(body)
+                done.lines += end - position
+                position = end
+                if error is None and (position == stop or size >= most_bytes):
+                    break
+            event = events[position]
+            position += 1
             try:
+                if error is not None:
+                    raise error
                 if not early <= event.time_ns <= late:
                     event = self.quality.odd_time(event, early)
-                line = encode(event)
+                line = self._encode(event)
                 if seen is not None:
                     line = self._without_twin(event, line, seen)
-                append(line)
+                bodies.append(line)
+                size += len(line)
+                done.lines += 1
             except LeftOutError:
                 continue
-            except InvalidEvent as error:
-                self._refuse(event, error, done)
+            except InvalidEvent as refusal:
+                self._refuse(event, refusal, done)
             except (AttributeError, TypeError):
                 self._refuse(event, self._not_an_event(event), done)
+        done.body, done.end = bodies[0] if len(bodies) == 1 else b"".join(bodies), position
         return done
 
     def _not_an_event(self, event: Event) -> InvalidEvent:

@@ -9,8 +9,6 @@ LONGEST_STRING = 1_048_576
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 EARLIEST_NS, LATEST_NS = -(2**63) + 2, 2**63 - 2
 
-_KEY_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
-_STRING_ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\"})
 _KIND_WORDS = {"float": "a finite number", "integer": "a whole number", "string": "a text", "boolean": "true or false"}
 
 
@@ -27,7 +25,7 @@ def tag_text(name: str, value: object) -> str:
     if "\\" in value and any(pair in value for pair in ("\\,", "\\=", "\\ ", "\\\\")):
         raise InvalidEvent(name, value, "a tag cannot hold a backslash before a comma, space, equals sign or backslash")
     _encodable(name, value)
-    return value.translate(_KEY_ESCAPES)
+    return value.replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
 
 
 def _encodable(name: str, value: str) -> int:
@@ -45,7 +43,8 @@ def string_text(name: str, value: object) -> str:
         return ""
     if _encodable(name, value) > LONGEST_STRING:
         raise InvalidEvent(name, value, f"a text of at most {LONGEST_STRING:,} bytes")
-    return f'"{value.translate(_STRING_ESCAPES)}"'
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def number_text(name: str, kind: str, value: object) -> str:

@@ -14,7 +14,7 @@ from writer.stats import Stats
 from writer.store import DeadLine, Store
 from writer.writer_log import log
 
-CONFIRMED_BYTES = 16 * 1024 * 1024
+CONFIRMED_BYTES = 32 * 1024 * 1024
 CONFIRMED_SECONDS = 600.0
 
 Confirmed = tuple[float, int, bytes]

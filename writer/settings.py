@@ -99,7 +99,7 @@ class WriterSettings:
     spool_limit_bytes: int = 4 * 1024**3
     when_full: WhenFull = "block"
     gzip: bool | None = None
-    connections: int = 2
+    connections: int = 3
     close_timeout: float = 10.0
     retry_first: float = 0.25
     retry_longest: float = 10.0

@@ -26,19 +26,22 @@ from typing import IO, Any
 from writer import salvage
 
 # Measured with 2 MB rows, as a busy writer makes them: half of the CPU time of SQLite's defaults. The cache spares
-# reading a row's pages again when it is deleted; a long log lets pages be used again before they are copied.
+# reading a row's pages again when it is deleted; a long log lets pages be used again before they are copied, and most
+# rows be deleted before they ever are (`_give_back`).
 # Debian's SQLite overwrites deleted rows with zeros unless told not to. With auto_vacuum the pages of a deleted row are
 # found without reading it, and a full disk can be relieved (`_relieve`).
 PRAGMAS = (
-    "page_size=16384",
     "auto_vacuum=INCREMENTAL",
     "journal_mode=WAL",
     "synchronous=FULL",
-    "wal_autocheckpoint=1000",
     "journal_size_limit=67108864",
     "cache_size=-8000",
     "secure_delete=OFF",
 )
+# A commit writes whole pages: small ones spare the disk where events come one by one, large ones take two thirds of the
+# CPU where they come by the thousand. A file keeps those that it was made with.
+PAGE_BYTES, LARGE_PAGE_BYTES = 16 * 1024, 64 * 1024
+LOG_BYTES = 56 * 1024 * 1024
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS queue (
     id INTEGER PRIMARY KEY, born REAL NOT NULL, lines INTEGER NOT NULL, bytes INTEGER NOT NULL, body BLOB NOT NULL);
@@ -53,23 +56,30 @@ REFUSED_KEPT = 10_000
 # Room for the few pages of a delete, given up when the disk is full: without it nothing could ever be freed.
 RESERVE_BYTES = 256 * 1024
 PAGES_GIVEN_BACK = 2000
-ROOM_WATCHED = 64 * 1024 * 1024
+ROOM_WATCHED = 128 * 1024 * 1024
+# What is worth giving back once the queue is empty.
+FREE_BYTES = 1024 * 1024
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, page_bytes: int = PAGE_BYTES) -> sqlite3.Connection:
     """The database at `path`, made if it is not there, readable by its owner only."""
     # SQLite gives its log and its index the permissions of the file.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     try:
-        for pragma in PRAGMAS:
+        for pragma in (f"page_size={page_bytes}", *PRAGMAS):
             db.execute(f"PRAGMA {pragma}")
+        db.execute(f"PRAGMA wal_autocheckpoint={LOG_BYTES // _pragma(db, 'page_size')}")
         db.executescript(SCHEMA)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 class SpoolError(Exception):
@@ -122,6 +132,7 @@ class Waiting:
 @dataclass
 class Spool:
     path: Path
+    page_bytes: int = PAGE_BYTES
     salvaged_from: Path | None = None
     _db: sqlite3.Connection | None = field(default=None, repr=False)
     _lock: IO[str] | None = field(default=None, repr=False)
@@ -165,7 +176,7 @@ class Spool:
     def _open_or_salvage(self) -> None:
         salvage.finish_interrupted(self.path)
         try:
-            self._db = connect(self.path)
+            self._db = self._connect(self.path)
             damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
             # "full", "unable to open", "locked" are no damage: the file stays as it is.
@@ -175,8 +186,11 @@ class Spool:
         if damage != "ok":
             if self._db is not None:
                 self._db.close()
-            self.salvaged_from = salvage.rescue(self.path, connect)
-            self._db = connect(self.path)
+            self.salvaged_from = salvage.rescue(self.path, self._connect)
+            self._db = self._connect(self.path)
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        return connect(path, self.page_bytes)
 
     @classmethod
     def look(cls, path: Path) -> Spool:
@@ -242,8 +256,7 @@ class Spool:
     def _empty_log(self) -> bool:
         """Copy SQLite's log into the file, so that it begins anew; False where there is no room for the copy."""
         db = self._opened
-        pages, page = (int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))
-        if pages * page - self.path.stat().st_size > self._free_bytes():
+        if _pragma(db, "page_count") * _pragma(db, "page_size") - self.path.stat().st_size > self._free_bytes():
             return False
         busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
@@ -259,7 +272,10 @@ class Spool:
                 self._reserve.unlink(missing_ok=True)
                 with self._transaction() as db:
                     db.executemany("DELETE FROM queue WHERE id BETWEEN ? AND ?", done)
-                    db.execute(f"PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})").fetchall()
+                with contextlib.suppress(sqlite3.Error):
+                    self._give_back()
+                    # As a script, because `execute` would take only its first step, which is one page.
+                    self._opened.executescript(f"PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})")
             return self._empty_log()
         except (SpoolError, sqlite3.Error, OSError):
             return False
@@ -284,10 +300,22 @@ class Spool:
             if not self._relieve(done):
                 raise
             self._commit(chunks, (), refused)
-        # While there is room for its copy, so that the log never holds the last of it.
         with contextlib.suppress(sqlite3.Error, OSError):
+            if done:
+                self._give_back()
+            # While there is room for its copy, so that the log never holds the last of it.
             if self._free_bytes() < ROOM_WATCHED:
                 self._empty_log()
+
+    def _give_back(self) -> None:
+        """Cut the free pages off an empty queue: what is beyond the end of the file is not copied there from the log.
+        Cheap, because in this mode SQLite looks at no free page, and only the few of other tables have to be moved."""
+        db = self._opened
+        if db.execute("SELECT 1 FROM queue LIMIT 1").fetchone() is not None:
+            return
+        if _pragma(db, "freelist_count") * _pragma(db, "page_size") >= FREE_BYTES:
+            for mode in ("FULL", "INCREMENTAL"):
+                db.execute(f"PRAGMA auto_vacuum={mode}")
 
     def _commit(
         self, chunks: Sequence[Chunk], done: Sequence[tuple[int, int]], refused: Sequence[tuple[str, str, str]]

@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 
 from writer.backlog import Backlog
 from writer.settings import WriterSettings
-from writer.spool import Chunk, Spool, SpoolError
+from writer.spool import LARGE_PAGE_BYTES, PAGE_BYTES, Chunk, Spool, SpoolError
 from writer.writer_log import WriterLog
+
+LARGE_BATCH = 4000
 
 T = TypeVar("T")
 Refusal = tuple[str, str, str]
@@ -28,7 +30,8 @@ class Store:
         self._log = log
         self._durable = settings.durability == "fsync"
         self._retry_seconds = settings.retry_first
-        self._spool = Spool(Path(settings.spool_path))
+        large = settings.batch_size >= LARGE_BATCH
+        self._spool = Spool(Path(settings.spool_path), page_bytes=LARGE_PAGE_BYTES if large else PAGE_BYTES)
         self.backlog = Backlog()
         self._loading: asyncio.Future[None] | None = None
         # Why the disk refuses; "" while it does not.

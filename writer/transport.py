@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import zlib
 from typing import Any
@@ -72,6 +73,11 @@ class Transport:
             self._service = service_class(client.api_client)
             self._client = client
 
+    async def prepare(self) -> None:
+        """Open ahead of the first `post`, which says what is wrong where this fails."""
+        with contextlib.suppress(Exception):
+            await self.open()
+
     async def post(self, body: bytes) -> Answer:
         """Send lines. Status 0: no answer, with why."""
         settings = self._settings
@@ -85,7 +91,7 @@ class Transport:
             response = await self._service.post_write_async(
                 org=settings.org,
                 bucket=settings.bucket,
-                body=self._body(body),
+                body=self._body.of(body),
                 precision="ns",
                 async_req=False,
                 # The response as it comes: its body is read here, and only as far as it is needed.

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from event_schema import HOME_ASSISTANT_EVENTS, Event, InvalidEvent
 from tests.writer.conftest import Home
-from writer import BatchWriter
+from writer import BatchWriter, WriterSettings
 from writer.encoder import Encoder
+from writer.intake import Encoded, Intake
 from writer.line_protocol import split_lines
+from writer.settings import Action
 
 BASE: dict[str, Any] = {"time_ns": 1_700_000_000_000_000_000, "entity_id": "sensor.a"}
 # Both ways there are; where the compiled one was not built, it is the generated one twice.
@@ -92,22 +94,59 @@ def outcome(encode: Encode, event: Event) -> bytes | str:
         return str(error)
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    st.fixed_dictionaries(
-        {"time_ns": st.one_of(st.integers(-(2**63), 2**63), ANYTHING)},
-        optional={
-            **{name: st.one_of(st.text(max_size=5), ANYTHING) for name in HOME_ASSISTANT_EVENTS.tag_names},
-            **{field.name: ANYTHING for field in HOME_ASSISTANT_EVENTS.fields},
-            "attributes": st.one_of(
-                st.dictionaries(st.sampled_from(["brightness", "hvac_action", "a b"]), ANYTHING), ANYTHING
-            ),
-        },
-    )
+ODD_VALUES = st.fixed_dictionaries(
+    {"time_ns": st.one_of(st.integers(-(2**63), 2**63), ANYTHING)},
+    optional={
+        **{name: st.one_of(st.text(max_size=5), ANYTHING) for name in HOME_ASSISTANT_EVENTS.tag_names},
+        **{field.name: ANYTHING for field in HOME_ASSISTANT_EVENTS.fields},
+        "attributes": st.one_of(
+            st.dictionaries(st.sampled_from(["brightness", "hvac_action", "a b"]), ANYTHING), ANYTHING
+        ),
+    },
 )
+
+
+@settings(max_examples=300, deadline=None)
+@given(ODD_VALUES)
 def test_both_ways_say_the_same(values: dict[str, Any]) -> None:
     event = Event(**{"entity_id": "sensor.a", **values})
     assert outcome(ENCODERS[0], event) == outcome(ENCODERS[1], event)
+
+
+GOOD_VALUES = st.fixed_dictionaries(
+    {"state_value": st.sampled_from(["on", "off"]), "area": st.sampled_from(["a", "b"])}
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.one_of(GOOD_VALUES, ODD_VALUES), max_size=12),
+    st.sampled_from([1, 150, 10**6]),
+    st.sampled_from(["reject", "warn", "repair"]),
+)
+def test_lists_become_the_same_lines_both_ways(values: list[dict[str, Any]], most_bytes: int, action: Action) -> None:
+    """Bad events among good ones, whatever the rules do with them, in parts of any size."""
+    events = [Event(**{**BASE, **chosen}) for chosen in values]
+    quality = dict.fromkeys(("schema", "range", "unit", "retention"), action)
+    found = []
+    for compiled in (False, True):
+        chosen = WriterSettings(url="http://localhost:8086", token="t", org="o", retention_days=36_500, quality=quality)
+        intake = Intake(chosen, HOME_ASSISTANT_EVENTS, compiled=compiled)
+        parts: list[Encoded] = []
+        while not parts or parts[-1].end < len(events):
+            parts.append(intake.encode(events, parts[-1].end if parts else 0, len(events), most_bytes))
+            assert parts[-1].lines == len(split_lines(parts[-1].body))
+        firsts = [str(part.first) for part in parts if part.first is not None]
+        found.append(
+            (
+                b"".join(part.body for part in parts),
+                sum(part.refused for part in parts),
+                firsts[:1],
+                intake.quality.counts,
+                [part.end for part in parts],
+            )
+        )
+    assert found[0] == found[1]
 
 
 @both
