@@ -49,7 +49,9 @@ class Acceptance:
         self._parts: list[Part] = []
         self._buffered_bytes = 0
         self._committing_bytes = 0
+        # The commit that the parts wait for, and the one that is going on.
         self._group: asyncio.Future[None] | None = None
+        self._committing: asyncio.Future[None] | None = None
         self._open = True
         # How many writes wait for room in a full spool.
         self.blocked = 0
@@ -104,8 +106,8 @@ class Acceptance:
 
     @property
     def group(self) -> asyncio.Future[None] | None:
-        """The commit that the buffered lines wait for."""
-        return self._group
+        """The last commit that anything waits for; those before it are over when it is."""
+        return self._group or self._committing
 
     async def run(self) -> None:
         """Commit until `stop`, and then what is left."""
@@ -125,15 +127,16 @@ class Acceptance:
         refused = list(self._refused)
         self._refused.clear()
         self._parts, self._group, self._buffered_bytes, self._committing_bytes = [], None, 0, size
+        self._committing = group
         error: BaseException | None = None
         try:
             if self._settings.when_full == "drop_oldest":
                 await self._make_room()
-            await self._store.commit(self._store.backlog.seal(parts, self._settings.batch_size), refused)
+            await self._store.commit(self._store.backlog.seal(parts, self._settings.chunk_size), refused)
         except Exception as problem:
             error = problem
             self._refused.extendleft(reversed(refused))
-        self._committing_bytes = 0
+        self._committing_bytes, self._committing = 0, None
         if error is None:
             self._stats.accepted += sum(lines for _, lines in parts)
         if group is not None and not group.done():

@@ -38,7 +38,6 @@ class Backlog:
     _sending: dict[int, list[Chunk]] = field(default_factory=dict)
     _resolved: list[tuple[int, int]] = field(default_factory=list)
     _oldest_on_disk: float = 0.0
-    _lines_since_cut: int = 0
 
     def recover(self, waiting: Waiting) -> None:
         """Begin with what an earlier writer left on the disk."""
@@ -50,8 +49,8 @@ class Backlog:
 
     # in -------------------------------------------------------------------------------------------------
 
-    def seal(self, parts: Sequence[Part], batch_size: int) -> list[Chunk]:
-        """Chunks of these parts, cut where a batch is full, so that chunks make up whole batches."""
+    def seal(self, parts: Sequence[Part], chunk_size: int) -> list[Chunk]:
+        """Chunks of these parts, each of at most so many lines, if no part has more."""
         chunks: list[Chunk] = []
         bodies: list[bytes] = []
         lines = size = 0
@@ -61,11 +60,9 @@ class Backlog:
             chunks.append(Chunk(self.last + 1 + len(chunks), now, lines, b"".join(bodies)))
 
         for body, count in parts:
-            full = self._lines_since_cut + count > batch_size
-            if bodies and (full or size + len(body) > self.longest_body):
+            if bodies and (lines + count > chunk_size or size + len(body) > self.longest_body):
                 cut()
                 bodies, lines, size = [], 0, 0
-            self._lines_since_cut = count if full else self._lines_since_cut + count
             bodies.append(body)
             lines, size = lines + count, size + len(body)
         if bodies:
@@ -140,8 +137,6 @@ class Backlog:
         self._loaded_bytes -= size
         self.unsent -= lines
         self.unsent_bytes -= size
-        if not self.unsent:
-            self._lines_since_cut = 0
 
     def resolve(self, sender: int, *, recorded: bool) -> list[Chunk]:
         """What `sender` had is resolved; unless `recorded`, the disk has still to be told (`resolved`)."""

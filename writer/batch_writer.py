@@ -191,9 +191,9 @@ class BatchWriter:
             raise WriterClosed("The writer is not open: use 'async with BatchWriter(settings) as writer'.")
 
     def _encode(self, events: list[Event], start: int, seen: Seen | None) -> Encoded:
-        """The next events, so many that batches come out whole, the loop is not kept, and a small spool has room."""
+        """The next events, so many that chunks come out whole, the loop is not kept, and a small spool has room."""
         settings, at_once = self.settings, self._encoded_at_once
-        stop = min(start + at_once, start + settings.batch_size - start % settings.batch_size, len(events))
+        stop = min(start + at_once, start + settings.chunk_size - start % settings.chunk_size, len(events))
         most_bytes = max(1, min(PART_BYTES, self._store.backlog.longest_body, settings.spool_limit_bytes // 4))
         started = time.perf_counter()
         encoded = self._intake.encode(events, start, stop, most_bytes, seen)

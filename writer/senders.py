@@ -125,7 +125,7 @@ class Senders:
                 try:
                     if backlog.unsent and not backlog.anything_loaded:
                         await self._store.load()
-                    if chunks := backlog.take(sender, self._settings.batch_size, self._delivery.body_limit):
+                    if chunks := backlog.take(sender, self._batch_size, self._delivery.body_limit):
                         self._store.load_ahead()
                         return chunks
                 except SpoolError:
@@ -135,6 +135,14 @@ class Senders:
                 return []
             left = self._seconds_left()
             await self._work.wait(None if left == float("inf") else max(left, 0.001))
+
+    @property
+    def _batch_size(self) -> int:
+        """The last ones, which a flush waits for, are shared out: no connection is left alone with a whole batch."""
+        settings, backlog = self._settings, self._store.backlog
+        if self._flush_to < backlog.last:
+            return settings.batch_size
+        return min(settings.batch_size, -(-backlog.unsent // settings.connections))
 
     def _seconds_left(self) -> float:
         """Until a batch is due: 0 or less when it is."""

@@ -99,7 +99,7 @@ class WriterSettings:
     spool_limit_bytes: int = 4 * 1024**3
     when_full: WhenFull = "block"
     gzip: bool | None = None
-    connections: int = 3
+    connections: int = 2
     close_timeout: float = 10.0
     retry_first: float = 0.25
     retry_longest: float = 10.0
@@ -168,6 +168,11 @@ class WriterSettings:
         if missing:
             raise SettingsError(f"{' and '.join(missing)} not set: 'hearthflux env' prints what a stack needs")
         return cls(**values)
+
+    @property
+    def chunk_size(self) -> int:
+        """Events that are kept together from their acceptance to their delivery; a batch is made of several."""
+        return max(1, self.batch_size // 4)
 
     @property
     def packs(self) -> bool:
