@@ -14,15 +14,26 @@ import re
 _MARK = re.compile(r"\s*\[pulumi [0-9a-f]{16}\]$")
 
 
+# How many replacements are looked for of what the engine has lost.
+_GENERATIONS = 32
+
+
 class Mark(str):
-    """A resource's mark; `earlier` are those of what it replaced, which may still be there."""
+    """A resource's mark; `earlier` are those of what it replaced, which may still be there.
+
+    `later` are those of its replacements, newest first, for what is made as if for the first time: the engine marks
+    the old one as deleted just before it records the new one, so one that is killed between the two has neither.
+    """
 
     earlier: tuple[str, ...]
+    later: tuple[str, ...]
 
     @classmethod
     def of(cls, owner: str, urn: str, generation: int) -> Mark:
         made = cls(mark_of(owner, urn, generation))
         made.earlier = tuple(mark_of(owner, urn, one) for one in range(generation))
+        lost = () if generation else range(_GENERATIONS, 0, -1)
+        made.later = tuple(mark_of(owner, urn, one) for one in lost)
         return made
 
 

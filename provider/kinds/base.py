@@ -106,7 +106,8 @@ class ResourceKind(ABC):
     async def create(self, api: Api, inputs: Plain, mark: str = "") -> tuple[str, Plain]:
         """Make it, or go on with what an earlier run made and did not live to tell; its id and computed properties."""
         existing = await self.listing(api, inputs)
-        own = next((one for one in existing if self.is_own(one, inputs, mark)), None)
+        marks = (mark, *getattr(mark, "later", ()))
+        own = next((one for each in marks for one in existing if self.is_own(one, inputs, each)), None)
         if own is None:
             own = await self.left_behind(api, existing, inputs, mark)
         if own is not None:

@@ -8,7 +8,7 @@ import pytest
 
 from operations.influxd import LocalInfluxd
 from provider.api import Api, ProviderError
-from provider.ownership import mark_of
+from provider.ownership import Mark, mark_of
 from provider.table import check
 from tests.provider.cutting_proxy import CuttingProxy
 from tests.provider.lives import Life, lives
@@ -61,6 +61,13 @@ async def test_a_create_without_an_answer_finds_its_own_when_tried_again(
     inputs, _ = check(token.on_server.table, token.inputs(token.start, ids))
     replacement, _ = await token.on_server.create(api, inputs, mark_of("a stack", "token", 1))
     assert replacement != ids["token"]
+    # What the engine made and lost, old one and all, is found by the mark of a later replacement.
+    label = all_lives["label"]
+    inputs, _ = check(label.on_server.table, label.inputs(label.start, ids) | {"name": "lost"})
+    made, _ = await label.on_server.create(api, inputs, Mark.of("a stack", "lost", 3))
+    again = Api(influxd.url, influxd.token)
+    assert (await label.on_server.create(again, inputs, Mark.of("a stack", "lost", 0)))[0] == made
+    await again.close()
     # And somebody else's stack does not take over what is ours.
     label = all_lives["label"]
     inputs, _ = check(label.on_server.table, label.inputs(label.start, ids))
