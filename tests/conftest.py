@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ hypothesis.settings.load_profile("tests")
 MakeInfluxd = Callable[..., LocalInfluxd]
 HERE = Path(__file__).parent
 
+
+# A run in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A worker takes a whole file, whose fixtures its tests share. These take longest, so they start first.
 LONGEST = (
