@@ -16,6 +16,7 @@ from tests.operations.imports.influxdb1 import InfluxDB1
 from tests.operations.imports.test_influxdb1 import database, expected
 from tests.operations.imports.test_recorder import sqlite_file
 from tools.find import ROOT
+from tools.influxdb1 import INSPECT
 
 __all__ = ["database"]
 NOW = time.time_ns() // SECOND * SECOND
@@ -25,9 +26,9 @@ def blocks(page: str, language: str = "bash") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
-def follow_page(page: str, home: NewHome, **values: str) -> str:
+def follow_page(page: str, home: NewHome, script: str = "", **values: str) -> str:
     """Run the page's blocks in one shell; `values` stand in for what a reader has to put in. The last line said."""
-    script = "\n".join(blocks(page))
+    script = script or "\n".join(blocks(page))
     for name, value in values.items():
         script, count = re.subn(rf"^((?:export )?{name})=\S*", rf"\1={value}", script, flags=re.MULTILINE)
         assert count == 1, name
@@ -67,6 +68,18 @@ def test_coming_from_the_influxdb_addon(new_home: NewHome, influxdb1: InfluxDB1,
     path = new_home.folder / "mapping.toml"
     path.write_text(blocks("coming-from-the-influxdb-addon.md", "toml")[0])
     assert len(read_mapping(path).rules) == 2
+
+
+def test_coming_from_what_the_addon_left(new_home: NewHome, influxdb1: InfluxDB1, database: str) -> None:
+    new_home.make_buckets(None, None, None)
+    states = a_home(NOW - 3 * DAY, NOW, step=2400 * SECOND)
+    influxdb1.write(database, lines(states))
+    for name in ("data", "wal"):
+        (new_home.folder / name).symlink_to(influxdb1.folder / name)
+    (script,) = [one for one in blocks("coming-from-the-influxdb-addon.md", "") if one.startswith("influx_inspect")]
+    script = script.replace("influx_inspect", str(INSPECT)).replace("-database homeassistant", f"-database {database}")
+    follow_page("coming-from-the-influxdb-addon.md", new_home, script)
+    assert new_home.stored().keys() == expected(states).keys()
 
 
 def test_coming_from_the_recorder(new_home: NewHome) -> None:
