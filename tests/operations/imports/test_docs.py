@@ -74,10 +74,15 @@ def test_coming_from_what_the_addon_left(new_home: NewHome, influxdb1: InfluxDB1
     new_home.make_buckets(None, None, None)
     states = a_home(NOW - 3 * DAY, NOW, step=2400 * SECOND)
     influxdb1.write(database, lines(states))
-    for name in ("data", "wal"):
-        (new_home.folder / name).symlink_to(influxdb1.folder / name)
-    (script,) = [one for one in blocks("coming-from-the-influxdb-addon.md", "") if one.startswith("influx_inspect")]
-    script = script.replace("influx_inspect", str(INSPECT)).replace("-database homeassistant", f"-database {database}")
+    (script,) = blocks("coming-from-the-influxdb-addon.md", "sh")
+    for said, meant in (
+        ("influx_inspect", str(INSPECT)),
+        ("-database homeassistant", f"-database {database}"),
+        ("-datadir data", f"-datadir {influxdb1.folder / 'data'}"),
+        ("-waldir wal", f"-waldir {influxdb1.folder / 'wal'}"),
+    ):
+        assert said in script
+        script = script.replace(said, meant)
     follow_page("coming-from-the-influxdb-addon.md", new_home, script)
     assert new_home.stored().keys() == expected(states).keys()
 
