@@ -4,15 +4,16 @@ The plain shape is what most tasks for InfluxDB 2 are: group, then `aggregateWin
 max, count), from raw events. What is in the ratios, each the median of rounds that take turns on one local influxd:
 
 - `hourly_vs_plain`: the task `downsample_hourly` as it is scheduled, but for the clock, for one hour;
-- `daily_vs_plain`: the task `downsample_daily`, which makes every field of a day of its hours' rows, for one day;
+- `daily_vs_plain`: the task `downsample_daily`, the same fields of one day, which it makes of its hours' rows;
 - `backfill_vs_plain`: the 24 hours of a day at once, the fields that the hourly task computes, from raw events, as the
   task `reconcile_hourly` makes hours again;
 - `year_speedup`: twelve months of one entity that spoke every minute, four aggregates from raw events, beside
   `SummaryReader.query_monthly_summaries`, every field, from the days' rows. Both have to give the same means.
 
-Not in the ratios, but in `figures`: the hourly task of the value over time, which the plain shape does not have, and
-both hourly tasks together; the year's mean alone; the command `backfill`, which computes every field in this process,
-compares and writes; what puts right what came late; ten times the entities; memory.
+Not in the ratios, but in `figures`: the tasks of the value over time (`downsample_hourly_weighted` and
+`downsample_daily_weighted`), which the plain shape does not have, and both tasks of a window together; the year's mean
+alone; the command `backfill`, which computes every field in this process, compares and writes; what puts right what
+came late; ten times the entities; memory.
 """
 
 from __future__ import annotations
@@ -231,7 +232,8 @@ class Bench:
 
     async def whole_day(self, spec: Downsample, *, plain: bool) -> dict[str, float]:
         contenders: dict[str, Callable[[], Awaitable[Any]]] = {
-            "hearthflux": lambda: self.run(spec, "downsample_daily", self.today)
+            "hearthflux": lambda: self.run(spec, "downsample_daily", self.today),
+            "over time": lambda: self.run(spec, "downsample_daily_weighted", self.today),
         }
         if plain:
             contenders["plain"] = lambda: self.server.rows(plain_flux(self.day, self.today, DAY))
@@ -312,7 +314,7 @@ async def measure(local: LocalInfluxd, *, entities: int, days: int, rounds: int,
         rebuilt = await seconds(lambda: backfill(server, day, today, specs=(hourly, daily)))
         say("a day")
         day_times = await bench.whole_day(daily, plain=True)
-        small_times |= {"day": (await bench.whole_day(small_daily, plain=False))["hearthflux"]}
+        small_day_times = await bench.whole_day(small_daily, plain=False)
         say("the days of a year of one entity")
         year_made = await seconds(lambda: backfill(server, year_until(year_stop), year_stop, specs=(of_the_year,)))
         say("a year by month")
@@ -325,7 +327,8 @@ async def measure(local: LocalInfluxd, *, entities: int, days: int, rounds: int,
                     await seconds(lambda: bench.run(hourly, "reconcile_hourly", today)), 1
                 )
         memory |= {"at the end": memory_mb(local.pid, "VmRSS"), "at most": memory_mb(local.pid, "VmHWM")}
-    hour_times["both"] = hour_times["hearthflux"] + hour_times["over time"]
+    for times in (hour_times, day_times):
+        times["both"] = times["hearthflux"] + times["over time"]
     figures = {
         "raw_events": events,
         "raw_events_of_the_year": of_one,
@@ -338,10 +341,12 @@ async def measure(local: LocalInfluxd, *, entities: int, days: int, rounds: int,
         "year_ms": in_ms(year_times),
         "times_with_10_times_the_entities": {
             "hour": round(hour_times["hearthflux"] / small_times["hearthflux"], 1),
-            "over time": round(hour_times["over time"] / small_times["over time"], 1),
-            "day": round(day_times["hearthflux"] / small_times["day"], 1),
+            "hour over time": round(hour_times["over time"] / small_times["over time"], 1),
+            "day": round(day_times["hearthflux"] / small_day_times["hearthflux"], 1),
+            "day over time": round(day_times["over time"] / small_day_times["over time"], 1),
         },
         "hour_both_vs_plain": round(hour_times["both"] / hour_times["plain"], 4),
+        "day_both_vs_plain": round(day_times["both"] / day_times["plain"], 4),
         "year_speedup_to_mean_alone": round(year_times["raw, mean alone"] / year_times["hearthflux"], 1),
         "backfill_command_day_s": round(rebuilt, 1),
         "backfill_command_year_of_one_entity_s": round(year_made, 1),

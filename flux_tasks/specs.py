@@ -172,15 +172,24 @@ class Downsample:
 
     @property
     def day_sums(self) -> tuple[str, ...]:
-        """The other fields of hours that add up, but for what the value held in hours without a row."""
-        over_time = tuple(self.names[part] for part in ("value_time", "known_time", "on_time", "increase"))
-        return tuple(one.target for one in self.aggregates if one.function == "sum") + over_time
+        """The other fields of hours that add up to a day's."""
+        return tuple(one.target for one in self.aggregates if one.function == "sum")
 
     @property
-    def day_selections(self) -> dict[str, str]:
-        """The fields of a day that are one of its hours', and the function that finds it."""
-        found = {one.target: one.function for one in self.aggregates if one.function in ("min", "max")}
-        return found | {self.names["first"]: "first", self.names["last"]: "last"}
+    def day_sums_over_time(self) -> tuple[str, ...]:
+        """Those that add up but for what the value held in hours without a row, and `increase`, which does."""
+        return tuple(self.names[part] for part in ("value_time", "known_time", "on_time", "increase"))
+
+    @property
+    def day_extremes(self) -> dict[str, str]:
+        """The fields of a day that are one of its hours', the first of them by which column; `-`: descending."""
+        orders = {"min": "_value", "max": "-_value"}
+        return {one.target: orders[one.function] for one in self.aggregates if one.function in orders}
+
+    @property
+    def day_ends(self) -> dict[str, str]:
+        """The same of the value over time."""
+        return {self.names["first"]: "_time", self.names["last"]: "-_time"}
 
     @property
     def hold_hours(self) -> int:
@@ -218,11 +227,13 @@ class Downsample:
     def tasks(self) -> list[FluxTask]:
         """The scheduled tasks of this tier."""
         what = f"{self.tier} summary of {self.source_bucket} into {self.target_bucket}"
+        over_time = f"{what}: the value over time"
         late = f"{self.tier} summary of the last {self.horizon // HOUR} hours: late events and missed runs"
         table = (
             ("", "task", what, not self.from_hours),
             ("", "daily", what, self.from_hours),
-            ("_weighted", "weighted", f"{what}: the value over time", not self.from_hours),
+            ("_weighted", "weighted", over_time, not self.from_hours),
+            ("_weighted", "daily_weighted", over_time, self.from_hours),
             ("reconcile", f"reconcile_{self.tier}", late, True),
         )
         found = []

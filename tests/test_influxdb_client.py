@@ -74,6 +74,7 @@ def test_tasks_are_declared_active_with_the_right_cadence(home: dict[str, Any], 
         ("downsample_hourly", "1h", "5m", "active"),
         ("downsample_hourly_weighted", "1h", "5m", "active"),
         ("downsample_daily", "1d", "15m", "active"),
+        ("downsample_daily_weighted", "1d", "15m", "active"),
         ("reconcile_hourly", "1h", "25m", "active"),
         ("reconcile_daily", "1h", "40m", "active"),
     }

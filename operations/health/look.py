@@ -155,9 +155,8 @@ class Look:
 
     def _expected_tasks(self) -> list[str]:
         home = self.home
-        names = [
-            spec.name for spec in downsamples(home.tiers, home.time_zone, prefix=home.prefix, offsets=home.offsets)
-        ]
+        specs = downsamples(home.tiers, home.time_zone, prefix=home.prefix, offsets=home.offsets)
+        names = [task.name for spec in specs for task in spec.tasks()]
         if home.alerts is not None:
             watching = alert_tasks(
                 home.alerts, home.tiers, home.time_zone, home=home.name, prefix=home.prefix, offsets=home.offsets

@@ -33,8 +33,10 @@ def lab(influxd: LocalInfluxd) -> Iterator[Lab]:
         ("downsample_hourly", {"ReadGroupAggregate": 4, "ReadGroup": 2}),
         # Texts and numbers of the hour row by row, those before it as the last of class or series; meters once more.
         ("downsample_hourly_weighted", {"ReadGroup": 5, "ReadGroupAggregate": 2, "ReadWindowAggregate": 3}),
-        # All that adds up inside, by series, as an hour has one; row by row only what held at the end of each hour.
-        ("downsample_daily", {"ReadWindowAggregate": 16, "ReadGroup": 4}),
+        # All that adds up inside, by series, as an hour has one; smallest and largest row by row.
+        ("downsample_daily", {"ReadWindowAggregate": 4, "ReadGroup": 4}),
+        # Row by row what held at the end of each hour, of which there are few, and its value.
+        ("downsample_daily_weighted", {"ReadWindowAggregate": 6, "ReadGroup": 8}),
     ],
 )
 def test_a_single_window_reads_as_designed(lab: Lab, task: str, reads: dict[str, int]) -> None:

@@ -35,8 +35,7 @@ beside = (those, tables=<-) =>
             tables |> set(key: "side", value: "1 tables"),
         ],
     )
-        |> group(columns: ["_start", "_field"])
-        |> sort(columns: ["entity_id", "domain", "device_class", "side"])
+        |> sort(columns: ["entity_id", "domain", "device_class", "_start", "side"])
         |> fill(column: "other", usePrevious: true)
         |> fill(column: "other", value: 0.0)
         |> fill(column: "of_entity_id", usePrevious: true)
@@ -55,17 +54,15 @@ beside = (those, tables=<-) =>
         |> filter(fn: (r) => r.asked)
         |> map(fn: (r) => ({r with other: if r.found then r.other else 0.0}))
         |> drop(columns: ["side", "asked", "of_entity_id", "of_domain", "of_device_class"])
-        |> group()
 ratio = (of, by) =>
     of |> beside(those: by) |> filter(fn: (r) => r.other > 0.0) |> map(fn: (r) => ({r with _value: r._value / r.other}))
 
-rows_of = (tables=<-) => tables |> keep(columns: ["_field", "_value"]) |> group(columns: ["_field"]) |> count()
 write = (tables=<-) => {
-    // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same tags
-    // would be another series beside the first. Columns that are made anew stand in the order they are made in.
     sorted =
         tables
             |> map(fn: (r) => ({r with has_class: r.device_class != "-", has_none: r.device_class == "-"}))
+            // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same
+            // tags would be another series beside the first. Columns that are made anew stand in the order they are made in.
             |> duplicate(column: "device_class", as: "tag_device_class")
             |> duplicate(column: "domain", as: "tag_domain")
             |> duplicate(column: "entity_id", as: "tag_entity_id")
@@ -78,7 +75,7 @@ write = (tables=<-) => {
             |> drop(columns: ["device_class"])
             |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain"])
 
-    return union(tables: [with_class |> rows_of(), without |> rows_of()])
+    return union(tables: [with_class |> keep(columns: ["_field"]), without |> keep(columns: ["_field"])]) |> count(column: "_field")
 }
 
 // What a field is called and, of all fields of a kind, its writing: as one table, as `to` costs by the table.
@@ -89,7 +86,6 @@ named = (field, tables=<-) =>
         |> set(key: "_field", value: field)
 put = (tables=<-) =>
     tables
-        |> group()
         |> rename(columns: {_start: "_time"})
         |> set(key: "_measurement", value: "daily_events")
         |> write()
@@ -102,6 +98,7 @@ aggregates = (start, stop) => {
                 classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> min() |> set(key: "device_class", value: "-"),
             ],
         )
+            |> group()
     max_value =
         union(
             tables: [
@@ -109,6 +106,7 @@ aggregates = (start, stop) => {
                 classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> max() |> set(key: "device_class", value: "-"),
             ],
         )
+            |> group()
     sum_value =
         union(
             tables: [
@@ -116,6 +114,7 @@ aggregates = (start, stop) => {
                 classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
             ],
         )
+            |> group()
     value_count =
         union(
             tables: [
@@ -123,6 +122,7 @@ aggregates = (start, stop) => {
                 classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> count() |> set(key: "device_class", value: "-"),
             ],
         )
+            |> group()
     event_count =
         union(
             tables: [
@@ -130,6 +130,7 @@ aggregates = (start, stop) => {
                 classless(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> count() |> set(key: "device_class", value: "-"),
             ],
         )
+            |> group()
     total_energy =
         union(
             tables: [
@@ -137,8 +138,8 @@ aggregates = (start, stop) => {
                 classless(field: "energy_consumption", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
             ],
         )
-    avg_value =
-        ratio(of: sum_value |> group(), by: value_count |> toFloat() |> group())
+            |> group()
+    avg_value = ratio(of: sum_value, by: value_count |> map(fn: (r) => ({r with _value: float(v: r._value)})))
 
     return
         union(

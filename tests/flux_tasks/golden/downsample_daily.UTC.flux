@@ -1,4 +1,3 @@
-import "contrib/tomhollingworth/events"
 import "date"
 
 option task = {
@@ -34,8 +33,7 @@ beside = (those, tables=<-) =>
             tables |> set(key: "side", value: "1 tables"),
         ],
     )
-        |> group(columns: ["_start", "_field"])
-        |> sort(columns: ["entity_id", "domain", "device_class", "side"])
+        |> sort(columns: ["entity_id", "domain", "device_class", "_start", "side"])
         |> fill(column: "other", usePrevious: true)
         |> fill(column: "other", value: 0.0)
         |> fill(column: "of_entity_id", usePrevious: true)
@@ -54,17 +52,15 @@ beside = (those, tables=<-) =>
         |> filter(fn: (r) => r.asked)
         |> map(fn: (r) => ({r with other: if r.found then r.other else 0.0}))
         |> drop(columns: ["side", "asked", "of_entity_id", "of_domain", "of_device_class"])
-        |> group()
 ratio = (of, by) =>
     of |> beside(those: by) |> filter(fn: (r) => r.other > 0.0) |> map(fn: (r) => ({r with _value: r._value / r.other}))
 
-rows_of = (tables=<-) => tables |> keep(columns: ["_field", "_value"]) |> group(columns: ["_field"]) |> count()
 write = (tables=<-) => {
-    // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same tags
-    // would be another series beside the first. Columns that are made anew stand in the order they are made in.
     sorted =
         tables
             |> map(fn: (r) => ({r with has_class: r.device_class != "-", has_none: r.device_class == "-"}))
+            // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same
+            // tags would be another series beside the first. Columns that are made anew stand in the order they are made in.
             |> duplicate(column: "device_class", as: "tag_device_class")
             |> duplicate(column: "domain", as: "tag_domain")
             |> duplicate(column: "entity_id", as: "tag_entity_id")
@@ -77,7 +73,7 @@ write = (tables=<-) => {
             |> drop(columns: ["device_class"])
             |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain"])
 
-    return union(tables: [with_class |> rows_of(), without |> rows_of()])
+    return union(tables: [with_class |> keep(columns: ["_field"]), without |> keep(columns: ["_field"])]) |> count(column: "_field")
 }
 
 // What a field is called and, of all fields of a kind, its writing: as one table, as `to` costs by the table.
@@ -88,79 +84,11 @@ named = (field, tables=<-) =>
         |> set(key: "_field", value: field)
 put = (tables=<-) =>
     tables
-        |> group()
         |> rename(columns: {_start: "_time"})
         |> set(key: "_measurement", value: "daily_events")
         |> write()
 
-day = (since, start, stop) => {
-    // The last row of each class before the day, as if it ended where the day begins, and the rows of the day.
-    rows =
-        union(
-            tables: [
-                classed(field: "last_holds", start: since, stop: start) |> last() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_stop", "_time", "_value"]) |> duplicate(column: "_stop", as: "at") |> timeShift(duration: -1h, columns: ["at"]) |> set(key: "inside", value: "no"),
-                classless(field: "last_holds", start: since, stop: start) |> last() |> group() |> keep(columns: ["entity_id", "domain", "_stop", "_time", "_value"]) |> set(key: "device_class", value: "-") |> duplicate(column: "_stop", as: "at") |> timeShift(duration: -1h, columns: ["at"]) |> set(key: "inside", value: "no"),
-                classed(field: "last_holds", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value"]) |> duplicate(column: "_time", as: "at") |> set(key: "inside", value: "yes"),
-                classless(field: "last_holds", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "_time", "_value"]) |> set(key: "device_class", value: "-") |> duplicate(column: "_time", as: "at") |> set(key: "inside", value: "yes"),
-            ],
-        )
-            |> set(key: "kind", value: "1 row")
-    // Of rows that begin at the same hour, at most one holds: it counts as the last.
-    sorted =
-        union(
-            tables: [
-                rows,
-                rows |> unique(column: "entity_id") |> keep(columns: ["entity_id"]) |> map(fn: (r) => ({r with _time: stop, at: stop})) |> set(key: "kind", value: "2 end"),
-            ],
-        )
-            |> sort(columns: ["entity_id", "_time", "kind", "_value"])
-            |> fill(column: "_value", usePrevious: true)
-            |> fill(column: "inside", usePrevious: true)
-            |> fill(column: "domain", usePrevious: true)
-            |> fill(column: "device_class", usePrevious: true)
-            // `duration` counts in floats, which are exact for nanoseconds from `stop` on.
-            |> duplicate(column: "at", as: "from_stop")
-            |> timeShift(duration: duration(v: -int(v: stop)), columns: ["from_stop"])
-            |> events.duration(unit: 1ns, timeColumn: "from_stop", columnName: "ns", stop: stop)
-            |> map(fn: (r) => ({r with seconds: float(v: r.ns) / 1000000000.0 - 3600.0}))
-            |> map(
-                fn: (r) =>
-                    ({r with
-                        gap: r.kind == "1 row" and r._value == 1.0 and r.seconds > 0.0,
-                        end: r.kind == "2 end" and r._value == 1.0 and r.inside == "yes",
-                    }),
-            )
-    values =
-        union(
-            tables: [
-                classed(field: "last_value", start: since, stop: start) |> last() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value"]),
-                classless(field: "last_value", start: since, stop: start) |> last() |> group() |> keep(columns: ["entity_id", "domain", "_time", "_value"]) |> set(key: "device_class", value: "-"),
-                classed(field: "last_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value"]),
-                classless(field: "last_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "_time", "_value"]) |> set(key: "device_class", value: "-"),
-            ],
-        )
-    // What held in the hours without a row. Here the window is the hour whose row says so.
-    held =
-        sorted
-            |> filter(fn: (r) => r.gap)
-            |> keep(columns: ["entity_id", "domain", "device_class", "_time", "seconds"])
-            |> rename(columns: {_time: "_start"})
-            |> beside(those: values |> rename(columns: {_time: "_start"}))
-            |> map(fn: (r) => ({r with area: r.other * r.seconds, on: if r.other == 1.0 then r.seconds else 0.0}))
-    part = (column, field) => held |> duplicate(column: column, as: "_value") |> keep(columns: ["entity_id", "domain", "device_class", "_value"]) |> set(key: "_field", value: field)
-    more =
-        union(
-            tables: [
-                part(column: "area", field: "value_seconds"),
-                part(column: "seconds", field: "covered_seconds"),
-                part(column: "on", field: "on_seconds"),
-            ],
-        )
-            |> group(columns: ["entity_id", "domain", "device_class", "_field"])
-            |> sum()
-            |> group()
-            |> map(fn: (r) => ({r with _start: start}))
-
+day = (start, stop) => {
     counts =
         union(
             tables: [
@@ -192,7 +120,7 @@ day = (since, start, stop) => {
                     |> range(start: start, stop: stop)
                     |> filter(
                         fn: (r) =>
-                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and exists r.device_class and (r._field == "sum_value" or r._field == "total_energy" or r._field == "value_seconds" or r._field == "covered_seconds" or r._field == "on_seconds" or r._field == "increase"),
+                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and exists r.device_class and (r._field == "sum_value" or r._field == "total_energy"),
                     )
                     |> sum()
                     |> group()
@@ -201,7 +129,7 @@ day = (since, start, stop) => {
                     |> range(start: start, stop: stop)
                     |> filter(
                         fn: (r) =>
-                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and not exists r.device_class and (r._field == "sum_value" or r._field == "total_energy" or r._field == "value_seconds" or r._field == "covered_seconds" or r._field == "on_seconds" or r._field == "increase"),
+                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and not exists r.device_class and (r._field == "sum_value" or r._field == "total_energy"),
                     )
                     |> sum()
                     |> group()
@@ -209,22 +137,6 @@ day = (since, start, stop) => {
                     |> set(key: "device_class", value: "-"),
             ],
         )
-            |> beside(those: more)
-            |> map(fn: (r) => ({r with _value: r._value + r.other}))
-            |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value", "_field"])
-    by_field = totals |> group(columns: ["_field"])
-    total = (field) => by_field |> filter(fn: (r) => r._field == field) |> group() |> drop(columns: ["_field"])
-    covered = total(field: "covered_seconds")
-    holds =
-        union(
-            tables: [
-                sorted |> filter(fn: (r) => r.end) |> keep(columns: ["entity_id", "domain", "device_class"]) |> map(fn: (r) => ({r with _start: start, _value: 1.0})),
-                covered |> map(fn: (r) => ({r with _value: 0.0})),
-            ],
-        )
-            |> group(columns: ["domain", "device_class"])
-            |> sort(columns: ["_value"], desc: true)
-            |> unique(column: "entity_id")
 
     return
         union(
@@ -234,40 +146,28 @@ day = (since, start, stop) => {
                     tables: [
                         totals,
                         ratio(
-                            of: total(field: "sum_value"),
-                            by: counts |> filter(fn: (r) => r._field == "value_count") |> drop(columns: ["_field"]) |> map(fn: (r) => ({r with _value: float(v: r._value)})),
+                            of: totals |> map(fn: (r) => ({r with wanted: r._field == "sum_value"})) |> filter(fn: (r) => r.wanted) |> drop(columns: ["_field", "wanted"]),
+                            by: counts |> map(fn: (r) => ({r with wanted: r._field == "value_count"})) |> filter(fn: (r) => r.wanted) |> drop(columns: ["_field", "wanted"]) |> map(fn: (r) => ({r with _value: float(v: r._value)})),
                         )
                             |> named(field: "avg_value"),
-                        ratio(of: total(field: "value_seconds"), by: covered) |> named(field: "time_weighted_avg"),
-                        holds |> named(field: "last_holds"),
                         union(
                             tables: [
-                                classed(field: "min_value", start: start, stop: stop) |> min() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"]),
-                                classless(field: "min_value", start: start, stop: stop) |> min() |> group() |> keep(columns: ["entity_id", "domain", "_start", "_value"]) |> set(key: "device_class", value: "-"),
+                                classed(field: "min_value", start: start, stop: stop) |> group(columns: ["domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_time", "_value"]),
+                                classless(field: "min_value", start: start, stop: stop) |> group(columns: ["domain"]) |> keep(columns: ["entity_id", "domain", "_start", "_time", "_value"]) |> set(key: "device_class", value: "-"),
                             ],
                         )
+                            |> sort(columns: ["_value"])
+                            |> unique(column: "entity_id")
                             |> named(field: "min_value"),
                         union(
                             tables: [
-                                classed(field: "max_value", start: start, stop: stop) |> max() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"]),
-                                classless(field: "max_value", start: start, stop: stop) |> max() |> group() |> keep(columns: ["entity_id", "domain", "_start", "_value"]) |> set(key: "device_class", value: "-"),
+                                classed(field: "max_value", start: start, stop: stop) |> group(columns: ["domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_time", "_value"]),
+                                classless(field: "max_value", start: start, stop: stop) |> group(columns: ["domain"]) |> keep(columns: ["entity_id", "domain", "_start", "_time", "_value"]) |> set(key: "device_class", value: "-"),
                             ],
                         )
+                            |> sort(columns: ["_value"], desc: true)
+                            |> unique(column: "entity_id")
                             |> named(field: "max_value"),
-                        union(
-                            tables: [
-                                classed(field: "first_value", start: start, stop: stop) |> first() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"]),
-                                classless(field: "first_value", start: start, stop: stop) |> first() |> group() |> keep(columns: ["entity_id", "domain", "_start", "_value"]) |> set(key: "device_class", value: "-"),
-                            ],
-                        )
-                            |> named(field: "first_value"),
-                        union(
-                            tables: [
-                                classed(field: "last_value", start: start, stop: stop) |> last() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"]),
-                                classless(field: "last_value", start: start, stop: stop) |> last() |> group() |> keep(columns: ["entity_id", "domain", "_start", "_value"]) |> set(key: "device_class", value: "-"),
-                            ],
-                        )
-                            |> named(field: "last_value"),
                     ],
                 )
                     |> put(),
@@ -279,4 +179,4 @@ day = (since, start, stop) => {
 stop = day_of(moment: now())
 start = day_before(day: stop)
 
-day(since: held_since(day: start), start: start, stop: stop)
+day(start: start, stop: stop)

@@ -15,13 +15,47 @@ classless = (field, start, stop) =>
         |> range(start: start, stop: stop)
         |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field and exists r.entity_id and exists r.domain and not exists r.device_class)
 
-rows_of = (tables=<-) => tables |> keep(columns: ["_field", "_value"]) |> group(columns: ["_field"]) |> count()
+beside = (those, tables=<-) =>
+    union(
+        tables: [
+            those
+                |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"])
+                |> rename(columns: {_value: "other"})
+                |> set(key: "side", value: "0 those")
+                |> duplicate(column: "entity_id", as: "of_entity_id")
+                |> duplicate(column: "domain", as: "of_domain")
+                |> duplicate(column: "device_class", as: "of_device_class"),
+            tables |> set(key: "side", value: "1 tables"),
+        ],
+    )
+        |> sort(columns: ["entity_id", "domain", "device_class", "_start", "side"])
+        |> fill(column: "other", usePrevious: true)
+        |> fill(column: "other", value: 0.0)
+        |> fill(column: "of_entity_id", usePrevious: true)
+        |> fill(column: "of_entity_id", value: "")
+        |> fill(column: "of_domain", usePrevious: true)
+        |> fill(column: "of_domain", value: "")
+        |> fill(column: "of_device_class", usePrevious: true)
+        |> fill(column: "of_device_class", value: "")
+        |> map(
+            fn: (r) =>
+                ({r with
+                    asked: r.side == "1 tables",
+                    found: r.entity_id == r.of_entity_id and r.domain == r.of_domain and r.device_class == r.of_device_class,
+                }),
+        )
+        |> filter(fn: (r) => r.asked)
+        |> map(fn: (r) => ({r with other: if r.found then r.other else 0.0}))
+        |> drop(columns: ["side", "asked", "of_entity_id", "of_domain", "of_device_class"])
+ratio = (of, by) =>
+    of |> beside(those: by) |> filter(fn: (r) => r.other > 0.0) |> map(fn: (r) => ({r with _value: r._value / r.other}))
+
 write = (tables=<-) => {
-    // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same tags
-    // would be another series beside the first. Columns that are made anew stand in the order they are made in.
     sorted =
         tables
             |> map(fn: (r) => ({r with has_class: r.device_class != "-", has_none: r.device_class == "-"}))
+            // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same
+            // tags would be another series beside the first. Columns that are made anew stand in the order they are made in.
             |> duplicate(column: "device_class", as: "tag_device_class")
             |> duplicate(column: "domain", as: "tag_domain")
             |> duplicate(column: "entity_id", as: "tag_entity_id")
@@ -34,7 +68,7 @@ write = (tables=<-) => {
             |> drop(columns: ["device_class"])
             |> to(bucket: "events_hourly", tagColumns: ["entity_id", "domain"])
 
-    return union(tables: [with_class |> rows_of(), without |> rows_of()])
+    return union(tables: [with_class |> keep(columns: ["_field"]), without |> keep(columns: ["_field"])]) |> count(column: "_field")
 }
 
 // What a field is called and, of all fields of a kind, its writing: as one table, as `to` costs by the table.
@@ -45,24 +79,21 @@ named = (field, tables=<-) =>
         |> set(key: "_field", value: field)
 put = (tables=<-) =>
     tables
-        |> group()
         |> rename(columns: {_start: "_time"})
         |> set(key: "_measurement", value: "hourly_events")
         |> write()
 
 aggregates = (start, stop) => {
-    read1 = classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"])
-    read1_classless = classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"])
-    avg_value =
-        union(tables: [read1 |> mean(), read1_classless |> mean() |> set(key: "device_class", value: "-")])
+    read1 = classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
+    read1_classless = classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> keep(columns: ["entity_id", "domain", "_start", "_value"])
     min_value =
-        union(tables: [read1 |> min(), read1_classless |> min() |> set(key: "device_class", value: "-")])
+        union(tables: [read1 |> min() |> group(), read1_classless |> min() |> group() |> set(key: "device_class", value: "-")])
     max_value =
-        union(tables: [read1 |> max(), read1_classless |> max() |> set(key: "device_class", value: "-")])
+        union(tables: [read1 |> max() |> group(), read1_classless |> max() |> group() |> set(key: "device_class", value: "-")])
     sum_value =
-        union(tables: [read1 |> sum(), read1_classless |> sum() |> set(key: "device_class", value: "-")])
+        union(tables: [read1 |> sum() |> group(), read1_classless |> sum() |> group() |> set(key: "device_class", value: "-")])
     value_count =
-        union(tables: [read1 |> count(), read1_classless |> count() |> set(key: "device_class", value: "-")])
+        union(tables: [read1 |> count() |> group(), read1_classless |> count() |> group() |> set(key: "device_class", value: "-")])
     event_count =
         union(
             tables: [
@@ -70,6 +101,7 @@ aggregates = (start, stop) => {
                 classless(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> count() |> set(key: "device_class", value: "-"),
             ],
         )
+            |> group()
     total_energy =
         union(
             tables: [
@@ -77,6 +109,8 @@ aggregates = (start, stop) => {
                 classless(field: "energy_consumption", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
             ],
         )
+            |> group()
+    avg_value = ratio(of: sum_value, by: value_count |> map(fn: (r) => ({r with _value: float(v: r._value)})))
 
     return
         union(

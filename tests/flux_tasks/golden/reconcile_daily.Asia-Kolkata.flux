@@ -36,8 +36,7 @@ beside = (those, tables=<-) =>
             tables |> set(key: "side", value: "1 tables"),
         ],
     )
-        |> group(columns: ["_start", "_field"])
-        |> sort(columns: ["entity_id", "domain", "device_class", "side"])
+        |> sort(columns: ["entity_id", "domain", "device_class", "_start", "side"])
         |> fill(column: "other", usePrevious: true)
         |> fill(column: "other", value: 0.0)
         |> fill(column: "of_entity_id", usePrevious: true)
@@ -56,17 +55,15 @@ beside = (those, tables=<-) =>
         |> filter(fn: (r) => r.asked)
         |> map(fn: (r) => ({r with other: if r.found then r.other else 0.0}))
         |> drop(columns: ["side", "asked", "of_entity_id", "of_domain", "of_device_class"])
-        |> group()
 ratio = (of, by) =>
     of |> beside(those: by) |> filter(fn: (r) => r.other > 0.0) |> map(fn: (r) => ({r with _value: r._value / r.other}))
 
-rows_of = (tables=<-) => tables |> keep(columns: ["_field", "_value"]) |> group(columns: ["_field"]) |> count()
 write = (tables=<-) => {
-    // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same tags
-    // would be another series beside the first. Columns that are made anew stand in the order they are made in.
     sorted =
         tables
             |> map(fn: (r) => ({r with has_class: r.device_class != "-", has_none: r.device_class == "-"}))
+            // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same
+            // tags would be another series beside the first. Columns that are made anew stand in the order they are made in.
             |> duplicate(column: "device_class", as: "tag_device_class")
             |> duplicate(column: "domain", as: "tag_domain")
             |> duplicate(column: "entity_id", as: "tag_entity_id")
@@ -79,7 +76,7 @@ write = (tables=<-) => {
             |> drop(columns: ["device_class"])
             |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain"])
 
-    return union(tables: [with_class |> rows_of(), without |> rows_of()])
+    return union(tables: [with_class |> keep(columns: ["_field"]), without |> keep(columns: ["_field"])]) |> count(column: "_field")
 }
 
 // What a field is called and, of all fields of a kind, its writing: as one table, as `to` costs by the table.
@@ -90,7 +87,6 @@ named = (field, tables=<-) =>
         |> set(key: "_field", value: field)
 put = (tables=<-) =>
     tables
-        |> group()
         |> rename(columns: {_start: "_time"})
         |> set(key: "_measurement", value: "daily_events")
         |> write()
@@ -103,6 +99,7 @@ aggregates = (start, stop) => {
                 classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> min() |> set(key: "device_class", value: "-"),
             ],
         )
+            |> group()
     max_value =
         union(
             tables: [
@@ -110,6 +107,7 @@ aggregates = (start, stop) => {
                 classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> max() |> set(key: "device_class", value: "-"),
             ],
         )
+            |> group()
     sum_value =
         union(
             tables: [
@@ -117,6 +115,7 @@ aggregates = (start, stop) => {
                 classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
             ],
         )
+            |> group()
     value_count =
         union(
             tables: [
@@ -124,6 +123,7 @@ aggregates = (start, stop) => {
                 classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> count() |> set(key: "device_class", value: "-"),
             ],
         )
+            |> group()
     event_count =
         union(
             tables: [
@@ -131,6 +131,7 @@ aggregates = (start, stop) => {
                 classless(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> count() |> set(key: "device_class", value: "-"),
             ],
         )
+            |> group()
     total_energy =
         union(
             tables: [
@@ -138,8 +139,8 @@ aggregates = (start, stop) => {
                 classless(field: "energy_consumption", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> sum() |> set(key: "device_class", value: "-"),
             ],
         )
-    avg_value =
-        ratio(of: sum_value |> group(), by: value_count |> toFloat() |> group())
+            |> group()
+    avg_value = ratio(of: sum_value, by: value_count |> map(fn: (r) => ({r with _value: float(v: r._value)})))
 
     return
         union(
@@ -166,8 +167,6 @@ aggregates = (start, stop) => {
 }
 
 over_time = (since, start, stop) => {
-    cut = (tables=<-) => tables
-
     before =
         union(
             tables: [
@@ -182,21 +181,21 @@ over_time = (since, start, stop) => {
     numbers =
         union(
             tables: [
-                classed(field: "normalized_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> set(key: "kind", value: "3 number"),
-                classless(field: "normalized_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "_start", "_stop", "_time", "_value"]) |> set(key: "device_class", value: "-") |> set(key: "kind", value: "3 number"),
+                classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> set(key: "kind", value: "3 number"),
+                classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["domain"]) |> keep(columns: ["entity_id", "domain", "_start", "_stop", "_time", "_value"]) |> set(key: "device_class", value: "-") |> set(key: "kind", value: "3 number"),
             ],
         )
-            |> cut()
     inside =
         union(
             tables: [
-                classed(field: "state_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time"]) |> set(key: "kind", value: "2 text") |> cut(),
-                classless(field: "state_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "_start", "_stop", "_time"]) |> set(key: "device_class", value: "-") |> set(key: "kind", value: "2 text") |> cut(),
+                classed(field: "state_value", start: start, stop: stop) |> group(columns: ["domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time"]) |> set(key: "kind", value: "2 text"),
+                classless(field: "state_value", start: start, stop: stop) |> group(columns: ["domain"]) |> keep(columns: ["entity_id", "domain", "_start", "_stop", "_time"]) |> set(key: "device_class", value: "-") |> set(key: "kind", value: "2 text"),
                 numbers,
             ],
         )
             |> set(key: "counts", value: "yes")
     points = union(tables: [before, inside |> group()]) |> duplicate(column: "kind", as: "holds")
+    // One that changed its class has its marks twice, the second ones of no length.
     spoken = inside |> unique(column: "entity_id") |> keep(columns: ["entity_id", "_start", "_stop"]) |> group()
     marks =
         union(
@@ -238,14 +237,12 @@ over_time = (since, start, stop) => {
 
     said =
         inside
-            |> group(columns: ["domain", "device_class", "_start"])
             |> unique(column: "entity_id")
             |> group()
             |> keep(columns: ["entity_id", "domain", "device_class", "_start"])
             |> map(fn: (r) => ({r with _value: 0.0}))
-    said_numbers = numbers |> group(columns: ["domain", "device_class", "_start"])
-    firsts = said_numbers |> sort(columns: ["_time", "_value"]) |> unique(column: "entity_id")
-    lasts = said_numbers |> sort(columns: ["_time", "_value"], desc: true) |> unique(column: "entity_id")
+    firsts = numbers |> sort(columns: ["_time", "_value"]) |> unique(column: "entity_id")
+    lasts = numbers |> sort(columns: ["_time", "_value"], desc: true) |> unique(column: "entity_id")
     // What an entity said last, text or number, in the row of its class: what holds at the window's end.
     holds =
         union(
@@ -263,13 +260,19 @@ over_time = (since, start, stop) => {
 
     // What an entity held under another class, before it spoke in the window, has no row of its own.
     held =
-        union(tables: [said |> map(fn: (r) => ({r with ns: 0})), parts |> beside(those: said) |> filter(fn: (r) => r.found) |> drop(columns: ["other", "found"])])
+        union(
+            tables: [
+                said |> map(fn: (r) => ({r with ns: 0})),
+                parts |> beside(those: said) |> filter(fn: (r) => r.found) |> drop(columns: ["other", "found"]),
+            ],
+        )
             |> map(
                 fn: (r) =>
                     ({r with
                         area: r._value * float(v: r.ns) / 1000000000.0,
                         seconds: float(v: r.ns) / 1000000000.0,
                         on: if r._value == 1.0 then float(v: r.ns) / 1000000000.0 else 0.0,
+                        switched: r.domain != "counter" and r.domain != "input_number" and r.domain != "number" and r.domain != "sensor" and r.domain != "zone",
                     }),
             )
     summed = (column, tables=<-) => tables |> sum(column: column) |> group()
@@ -285,7 +288,7 @@ over_time = (since, start, stop) => {
         union(
             tables: [
                 metered(start: since, stop: start) |> last() |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value"]) |> group(),
-                metered(start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> cut() |> group(),
+                metered(start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) ,
             ],
         )
             |> group(columns: ["entity_id", "domain", "device_class"])
@@ -314,7 +317,7 @@ over_time = (since, start, stop) => {
                 covered |> named(field: "covered_seconds"),
                 ratio(of: areas, by: covered) |> named(field: "time_weighted_avg"),
                 held
-                    |> filter(fn: (r) => r.domain != "counter" and r.domain != "input_number" and r.domain != "number" and r.domain != "sensor" and r.domain != "zone")
+                    |> filter(fn: (r) => r.switched)
                     |> group(columns: ["entity_id", "domain", "device_class", "_start"])
                     |> summed(column: "on")
                     |> rename(columns: {on: "_value"})

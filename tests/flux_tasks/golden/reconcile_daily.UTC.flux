@@ -34,8 +34,7 @@ beside = (those, tables=<-) =>
             tables |> set(key: "side", value: "1 tables"),
         ],
     )
-        |> group(columns: ["_start", "_field"])
-        |> sort(columns: ["entity_id", "domain", "device_class", "side"])
+        |> sort(columns: ["entity_id", "domain", "device_class", "_start", "side"])
         |> fill(column: "other", usePrevious: true)
         |> fill(column: "other", value: 0.0)
         |> fill(column: "of_entity_id", usePrevious: true)
@@ -54,17 +53,15 @@ beside = (those, tables=<-) =>
         |> filter(fn: (r) => r.asked)
         |> map(fn: (r) => ({r with other: if r.found then r.other else 0.0}))
         |> drop(columns: ["side", "asked", "of_entity_id", "of_domain", "of_device_class"])
-        |> group()
 ratio = (of, by) =>
     of |> beside(those: by) |> filter(fn: (r) => r.other > 0.0) |> map(fn: (r) => ({r with _value: r._value / r.other}))
 
-rows_of = (tables=<-) => tables |> keep(columns: ["_field", "_value"]) |> group(columns: ["_field"]) |> count()
 write = (tables=<-) => {
-    // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same tags
-    // would be another series beside the first. Columns that are made anew stand in the order they are made in.
     sorted =
         tables
             |> map(fn: (r) => ({r with has_class: r.device_class != "-", has_none: r.device_class == "-"}))
+            // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same
+            // tags would be another series beside the first. Columns that are made anew stand in the order they are made in.
             |> duplicate(column: "device_class", as: "tag_device_class")
             |> duplicate(column: "domain", as: "tag_domain")
             |> duplicate(column: "entity_id", as: "tag_entity_id")
@@ -77,7 +74,7 @@ write = (tables=<-) => {
             |> drop(columns: ["device_class"])
             |> to(bucket: "events_daily", tagColumns: ["entity_id", "domain"])
 
-    return union(tables: [with_class |> rows_of(), without |> rows_of()])
+    return union(tables: [with_class |> keep(columns: ["_field"]), without |> keep(columns: ["_field"])]) |> count(column: "_field")
 }
 
 // What a field is called and, of all fields of a kind, its writing: as one table, as `to` costs by the table.
@@ -88,12 +85,98 @@ named = (field, tables=<-) =>
         |> set(key: "_field", value: field)
 put = (tables=<-) =>
     tables
-        |> group()
         |> rename(columns: {_start: "_time"})
         |> set(key: "_measurement", value: "daily_events")
         |> write()
 
-day = (since, start, stop) => {
+day = (start, stop) => {
+    counts =
+        union(
+            tables: [
+                from(bucket: "events_hourly")
+                    |> range(start: start, stop: stop)
+                    |> filter(
+                        fn: (r) =>
+                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and exists r.device_class and (r._field == "event_count" or r._field == "value_count"),
+                    )
+                    |> sum()
+                    |> group()
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"]),
+                from(bucket: "events_hourly")
+                    |> range(start: start, stop: stop)
+                    |> filter(
+                        fn: (r) =>
+                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and not exists r.device_class and (r._field == "event_count" or r._field == "value_count"),
+                    )
+                    |> sum()
+                    |> group()
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"])
+                    |> set(key: "device_class", value: "-"),
+            ],
+        )
+    totals =
+        union(
+            tables: [
+                from(bucket: "events_hourly")
+                    |> range(start: start, stop: stop)
+                    |> filter(
+                        fn: (r) =>
+                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and exists r.device_class and (r._field == "sum_value" or r._field == "total_energy"),
+                    )
+                    |> sum()
+                    |> group()
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"]),
+                from(bucket: "events_hourly")
+                    |> range(start: start, stop: stop)
+                    |> filter(
+                        fn: (r) =>
+                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and not exists r.device_class and (r._field == "sum_value" or r._field == "total_energy"),
+                    )
+                    |> sum()
+                    |> group()
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"])
+                    |> set(key: "device_class", value: "-"),
+            ],
+        )
+
+    return
+        union(
+            tables: [
+                counts |> put(),
+                union(
+                    tables: [
+                        totals,
+                        ratio(
+                            of: totals |> map(fn: (r) => ({r with wanted: r._field == "sum_value"})) |> filter(fn: (r) => r.wanted) |> drop(columns: ["_field", "wanted"]),
+                            by: counts |> map(fn: (r) => ({r with wanted: r._field == "value_count"})) |> filter(fn: (r) => r.wanted) |> drop(columns: ["_field", "wanted"]) |> map(fn: (r) => ({r with _value: float(v: r._value)})),
+                        )
+                            |> named(field: "avg_value"),
+                        union(
+                            tables: [
+                                classed(field: "min_value", start: start, stop: stop) |> group(columns: ["domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_time", "_value"]),
+                                classless(field: "min_value", start: start, stop: stop) |> group(columns: ["domain"]) |> keep(columns: ["entity_id", "domain", "_start", "_time", "_value"]) |> set(key: "device_class", value: "-"),
+                            ],
+                        )
+                            |> sort(columns: ["_value"])
+                            |> unique(column: "entity_id")
+                            |> named(field: "min_value"),
+                        union(
+                            tables: [
+                                classed(field: "max_value", start: start, stop: stop) |> group(columns: ["domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_time", "_value"]),
+                                classless(field: "max_value", start: start, stop: stop) |> group(columns: ["domain"]) |> keep(columns: ["entity_id", "domain", "_start", "_time", "_value"]) |> set(key: "device_class", value: "-"),
+                            ],
+                        )
+                            |> sort(columns: ["_value"], desc: true)
+                            |> unique(column: "entity_id")
+                            |> named(field: "max_value"),
+                    ],
+                )
+                    |> put(),
+            ],
+        )
+}
+
+day_over_time = (since, start, stop) => {
     // The last row of each class before the day, as if it ended where the day begins, and the rows of the day.
     rows =
         union(
@@ -139,13 +222,17 @@ day = (since, start, stop) => {
                 classless(field: "last_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "_time", "_value"]) |> set(key: "device_class", value: "-"),
             ],
         )
-    // What held in the hours without a row. Here the window is the hour whose row says so.
+    // What held in the hours without a row: the value of the row before.
     held =
-        sorted
-            |> filter(fn: (r) => r.gap)
-            |> keep(columns: ["entity_id", "domain", "device_class", "_time", "seconds"])
-            |> rename(columns: {_time: "_start"})
-            |> beside(those: values |> rename(columns: {_time: "_start"}))
+        union(
+            tables: [
+                values |> duplicate(column: "_value", as: "other") |> map(fn: (r) => ({r with seconds: 0.0})) |> set(key: "side", value: "0 value"),
+                sorted |> filter(fn: (r) => r.gap) |> keep(columns: ["entity_id", "domain", "device_class", "_time", "seconds"]) |> set(key: "side", value: "1 gap"),
+            ],
+        )
+            |> sort(columns: ["entity_id", "domain", "device_class", "_time", "side"])
+            |> fill(column: "other", usePrevious: true)
+            |> filter(fn: (r) => r.seconds > 0.0)
             |> map(fn: (r) => ({r with area: r.other * r.seconds, on: if r.other == 1.0 then r.seconds else 0.0}))
     part = (column, field) => held |> duplicate(column: column, as: "_value") |> keep(columns: ["entity_id", "domain", "device_class", "_value"]) |> set(key: "_field", value: field)
     more =
@@ -161,30 +248,6 @@ day = (since, start, stop) => {
             |> group()
             |> map(fn: (r) => ({r with _start: start}))
 
-    counts =
-        union(
-            tables: [
-                from(bucket: "events_hourly")
-                    |> range(start: start, stop: stop)
-                    |> filter(
-                        fn: (r) =>
-                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and exists r.device_class and (r._field == "event_count" or r._field == "value_count"),
-                    )
-                    |> sum()
-                    |> group()
-                    |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"]),
-                from(bucket: "events_hourly")
-                    |> range(start: start, stop: stop)
-                    |> filter(
-                        fn: (r) =>
-                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and not exists r.device_class and (r._field == "event_count" or r._field == "value_count"),
-                    )
-                    |> sum()
-                    |> group()
-                    |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"])
-                    |> set(key: "device_class", value: "-"),
-            ],
-        )
     totals =
         union(
             tables: [
@@ -192,7 +255,7 @@ day = (since, start, stop) => {
                     |> range(start: start, stop: stop)
                     |> filter(
                         fn: (r) =>
-                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and exists r.device_class and (r._field == "sum_value" or r._field == "total_energy" or r._field == "value_seconds" or r._field == "covered_seconds" or r._field == "on_seconds" or r._field == "increase"),
+                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and exists r.device_class and (r._field == "value_seconds" or r._field == "covered_seconds" or r._field == "on_seconds" or r._field == "increase"),
                     )
                     |> sum()
                     |> group()
@@ -201,7 +264,7 @@ day = (since, start, stop) => {
                     |> range(start: start, stop: stop)
                     |> filter(
                         fn: (r) =>
-                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and not exists r.device_class and (r._field == "sum_value" or r._field == "total_energy" or r._field == "value_seconds" or r._field == "covered_seconds" or r._field == "on_seconds" or r._field == "increase"),
+                            r._measurement == "hourly_events" and exists r.entity_id and exists r.domain and not exists r.device_class and (r._field == "value_seconds" or r._field == "covered_seconds" or r._field == "on_seconds" or r._field == "increase"),
                     )
                     |> sum()
                     |> group()
@@ -209,12 +272,12 @@ day = (since, start, stop) => {
                     |> set(key: "device_class", value: "-"),
             ],
         )
-            |> beside(those: more)
+            |> group(columns: ["_field"])
+            |> beside(those: more |> group(columns: ["_field"]))
+            |> group()
             |> map(fn: (r) => ({r with _value: r._value + r.other}))
             |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value", "_field"])
-    by_field = totals |> group(columns: ["_field"])
-    total = (field) => by_field |> filter(fn: (r) => r._field == field) |> group() |> drop(columns: ["_field"])
-    covered = total(field: "covered_seconds")
+    covered = totals |> map(fn: (r) => ({r with wanted: r._field == "covered_seconds"})) |> filter(fn: (r) => r.wanted) |> drop(columns: ["_field", "wanted"])
     holds =
         union(
             tables: [
@@ -229,55 +292,37 @@ day = (since, start, stop) => {
     return
         union(
             tables: [
-                counts |> put(),
+                totals,
+                ratio(of: totals |> map(fn: (r) => ({r with wanted: r._field == "value_seconds"})) |> filter(fn: (r) => r.wanted) |> drop(columns: ["_field", "wanted"]), by: covered) |> named(field: "time_weighted_avg"),
+                holds |> named(field: "last_holds"),
                 union(
                     tables: [
-                        totals,
-                        ratio(
-                            of: total(field: "sum_value"),
-                            by: counts |> filter(fn: (r) => r._field == "value_count") |> drop(columns: ["_field"]) |> map(fn: (r) => ({r with _value: float(v: r._value)})),
-                        )
-                            |> named(field: "avg_value"),
-                        ratio(of: total(field: "value_seconds"), by: covered) |> named(field: "time_weighted_avg"),
-                        holds |> named(field: "last_holds"),
-                        union(
-                            tables: [
-                                classed(field: "min_value", start: start, stop: stop) |> min() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"]),
-                                classless(field: "min_value", start: start, stop: stop) |> min() |> group() |> keep(columns: ["entity_id", "domain", "_start", "_value"]) |> set(key: "device_class", value: "-"),
-                            ],
-                        )
-                            |> named(field: "min_value"),
-                        union(
-                            tables: [
-                                classed(field: "max_value", start: start, stop: stop) |> max() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"]),
-                                classless(field: "max_value", start: start, stop: stop) |> max() |> group() |> keep(columns: ["entity_id", "domain", "_start", "_value"]) |> set(key: "device_class", value: "-"),
-                            ],
-                        )
-                            |> named(field: "max_value"),
-                        union(
-                            tables: [
-                                classed(field: "first_value", start: start, stop: stop) |> first() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"]),
-                                classless(field: "first_value", start: start, stop: stop) |> first() |> group() |> keep(columns: ["entity_id", "domain", "_start", "_value"]) |> set(key: "device_class", value: "-"),
-                            ],
-                        )
-                            |> named(field: "first_value"),
-                        union(
-                            tables: [
-                                classed(field: "last_value", start: start, stop: stop) |> last() |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"]),
-                                classless(field: "last_value", start: start, stop: stop) |> last() |> group() |> keep(columns: ["entity_id", "domain", "_start", "_value"]) |> set(key: "device_class", value: "-"),
-                            ],
-                        )
-                            |> named(field: "last_value"),
+                        classed(field: "first_value", start: start, stop: stop) |> group(columns: ["domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_time", "_value"]),
+                        classless(field: "first_value", start: start, stop: stop) |> group(columns: ["domain"]) |> keep(columns: ["entity_id", "domain", "_start", "_time", "_value"]) |> set(key: "device_class", value: "-"),
                     ],
                 )
-                    |> put(),
+                    |> sort(columns: ["_time"])
+                    |> unique(column: "entity_id")
+                    |> named(field: "first_value"),
+                union(
+                    tables: [
+                        classed(field: "last_value", start: start, stop: stop) |> group(columns: ["domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_time", "_value"]),
+                        classless(field: "last_value", start: start, stop: stop) |> group(columns: ["domain"]) |> keep(columns: ["entity_id", "domain", "_start", "_time", "_value"]) |> set(key: "device_class", value: "-"),
+                    ],
+                )
+                    |> sort(columns: ["_time"], desc: true)
+                    |> unique(column: "entity_id")
+                    |> named(field: "last_value"),
             ],
         )
+            |> put()
 }
 
 day0 = day_of(moment: now())
 day1 = day_before(day: day0)
 day2 = day_before(day: day1)
 
-day(since: held_since(day: day1), start: day1, stop: day0) |> yield(name: "day 1")
-day(since: held_since(day: day2), start: day2, stop: day1) |> yield(name: "day 2")
+day(start: day1, stop: day0) |> yield(name: "day 1")
+day_over_time(since: held_since(day: day1), start: day1, stop: day0) |> yield(name: "day 1 over time")
+day(start: day2, stop: day1) |> yield(name: "day 2")
+day_over_time(since: held_since(day: day2), start: day2, stop: day1) |> yield(name: "day 2 over time")

@@ -37,8 +37,7 @@ beside = (those, tables=<-) =>
             tables |> set(key: "side", value: "1 tables"),
         ],
     )
-        |> group(columns: ["_start", "_field"])
-        |> sort(columns: ["entity_id", "domain", "device_class", "side"])
+        |> sort(columns: ["entity_id", "domain", "device_class", "_start", "side"])
         |> fill(column: "other", usePrevious: true)
         |> fill(column: "other", value: 0.0)
         |> fill(column: "of_entity_id", usePrevious: true)
@@ -57,17 +56,15 @@ beside = (those, tables=<-) =>
         |> filter(fn: (r) => r.asked)
         |> map(fn: (r) => ({r with other: if r.found then r.other else 0.0}))
         |> drop(columns: ["side", "asked", "of_entity_id", "of_domain", "of_device_class"])
-        |> group()
 ratio = (of, by) =>
     of |> beside(those: by) |> filter(fn: (r) => r.other > 0.0) |> map(fn: (r) => ({r with _value: r._value / r.other}))
 
-rows_of = (tables=<-) => tables |> keep(columns: ["_field", "_value"]) |> group(columns: ["_field"]) |> count()
 write = (tables=<-) => {
-    // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same tags
-    // would be another series beside the first. Columns that are made anew stand in the order they are made in.
     sorted =
         tables
             |> map(fn: (r) => ({r with has_class: r.device_class != "-", has_none: r.device_class == "-"}))
+            // `to` makes the series key of the tags in the order of the columns, without sorting: in another order the same
+            // tags would be another series beside the first. Columns that are made anew stand in the order they are made in.
             |> duplicate(column: "device_class", as: "tag_device_class")
             |> duplicate(column: "domain", as: "tag_domain")
             |> duplicate(column: "entity_id", as: "tag_entity_id")
@@ -80,7 +77,7 @@ write = (tables=<-) => {
             |> drop(columns: ["device_class"])
             |> to(bucket: "events_hourly", tagColumns: ["entity_id", "domain"])
 
-    return union(tables: [with_class |> rows_of(), without |> rows_of()])
+    return union(tables: [with_class |> keep(columns: ["_field"]), without |> keep(columns: ["_field"])]) |> count(column: "_field")
 }
 
 // What a field is called and, of all fields of a kind, its writing: as one table, as `to` costs by the table.
@@ -91,63 +88,48 @@ named = (field, tables=<-) =>
         |> set(key: "_field", value: field)
 put = (tables=<-) =>
     tables
-        |> group()
         |> rename(columns: {_start: "_time"})
         |> set(key: "_measurement", value: "hourly_events")
         |> write()
 
 aggregates = (start, stop) => {
-    read1 = classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> window(every: 1h)
-    read1_classless = classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> window(every: 1h)
-    avg_value =
-        union(
-            tables: [
-                classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> aggregateWindow(every: 1h, fn: mean, createEmpty: false, timeSrc: "_start"),
-                classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> aggregateWindow(every: 1h, fn: mean, createEmpty: false, timeSrc: "_start") |> set(key: "device_class", value: "-"),
-            ],
-        )
-                |> drop(columns: ["_start"])
-                |> rename(columns: {_time: "_start"})
+    read1 = classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"])
+    read1_hours =
+        classed(field: "normalized_value", start: start, stop: stop)
+            |> group(columns: ["domain", "device_class"])
+            |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value"])
+            |> window(every: 1h)
+    read1_classless = classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"])
+    read1_hours_classless =
+        classless(field: "normalized_value", start: start, stop: stop)
+            |> group(columns: ["domain"])
+            |> keep(columns: ["entity_id", "domain", "_time", "_value"])
+            |> window(every: 1h)
     min_value =
-        union(tables: [read1 |> min(), read1_classless |> min() |> set(key: "device_class", value: "-")])
+        union(tables: [read1_hours |> sort(columns: ["_value"]) |> unique(column: "entity_id") |> group(), read1_hours_classless |> sort(columns: ["_value"]) |> unique(column: "entity_id") |> group() |> set(key: "device_class", value: "-")])
     max_value =
-        union(tables: [read1 |> max(), read1_classless |> max() |> set(key: "device_class", value: "-")])
+        union(tables: [read1_hours |> sort(columns: ["_value"], desc: true) |> unique(column: "entity_id") |> group(), read1_hours_classless |> sort(columns: ["_value"], desc: true) |> unique(column: "entity_id") |> group() |> set(key: "device_class", value: "-")])
     sum_value =
-        union(
-            tables: [
-                classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start"),
-                classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start") |> set(key: "device_class", value: "-"),
-            ],
-        )
-                |> drop(columns: ["_start"])
-                |> rename(columns: {_time: "_start"})
+        union(tables: [read1 |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start") |> group(), read1_classless |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start") |> group() |> set(key: "device_class", value: "-")])
+            |> drop(columns: ["_start"])
+            |> rename(columns: {_time: "_start"})
     value_count =
-        union(
-            tables: [
-                classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start"),
-                classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start") |> set(key: "device_class", value: "-"),
-            ],
-        )
-                |> drop(columns: ["_start"])
-                |> rename(columns: {_time: "_start"})
+        union(tables: [read1 |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start") |> group(), read1_classless |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start") |> group() |> set(key: "device_class", value: "-")])
+            |> drop(columns: ["_start"])
+            |> rename(columns: {_time: "_start"})
+    read2 = classed(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"])
+    read2_classless = classless(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"])
     event_count =
-        union(
-            tables: [
-                classed(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start"),
-                classless(field: "state_value", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start") |> set(key: "device_class", value: "-"),
-            ],
-        )
-                |> drop(columns: ["_start"])
-                |> rename(columns: {_time: "_start"})
+        union(tables: [read2 |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start") |> group(), read2_classless |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start") |> group() |> set(key: "device_class", value: "-")])
+            |> drop(columns: ["_start"])
+            |> rename(columns: {_time: "_start"})
+    read3 = classed(field: "energy_consumption", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"])
+    read3_classless = classless(field: "energy_consumption", start: start, stop: stop) |> group(columns: ["entity_id", "domain"])
     total_energy =
-        union(
-            tables: [
-                classed(field: "energy_consumption", start: start, stop: stop) |> group(columns: ["entity_id", "domain", "device_class"]) |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start"),
-                classless(field: "energy_consumption", start: start, stop: stop) |> group(columns: ["entity_id", "domain"]) |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start") |> set(key: "device_class", value: "-"),
-            ],
-        )
-                |> drop(columns: ["_start"])
-                |> rename(columns: {_time: "_start"})
+        union(tables: [read3 |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start") |> group(), read3_classless |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: "_start") |> group() |> set(key: "device_class", value: "-")])
+            |> drop(columns: ["_start"])
+            |> rename(columns: {_time: "_start"})
+    avg_value = ratio(of: sum_value |> group(columns: ["_start"]), by: value_count |> group(columns: ["_start"]) |> map(fn: (r) => ({r with _value: float(v: r._value)})))
 
     return
         union(
@@ -174,8 +156,6 @@ aggregates = (start, stop) => {
 }
 
 over_time = (since, start, stop) => {
-    cut = (tables=<-) => tables |> window(every: 1h)
-
     before =
         union(
             tables: [
@@ -190,21 +170,21 @@ over_time = (since, start, stop) => {
     numbers =
         union(
             tables: [
-                classed(field: "normalized_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> set(key: "kind", value: "3 number"),
-                classless(field: "normalized_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "_start", "_stop", "_time", "_value"]) |> set(key: "device_class", value: "-") |> set(key: "kind", value: "3 number"),
+                classed(field: "normalized_value", start: start, stop: stop) |> group(columns: ["domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> set(key: "kind", value: "3 number") |> window(every: 1h),
+                classless(field: "normalized_value", start: start, stop: stop) |> group(columns: ["domain"]) |> keep(columns: ["entity_id", "domain", "_start", "_stop", "_time", "_value"]) |> set(key: "device_class", value: "-") |> set(key: "kind", value: "3 number") |> window(every: 1h),
             ],
         )
-            |> cut()
     inside =
         union(
             tables: [
-                classed(field: "state_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time"]) |> set(key: "kind", value: "2 text") |> cut(),
-                classless(field: "state_value", start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "_start", "_stop", "_time"]) |> set(key: "device_class", value: "-") |> set(key: "kind", value: "2 text") |> cut(),
+                classed(field: "state_value", start: start, stop: stop) |> group(columns: ["domain", "device_class"]) |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time"]) |> set(key: "kind", value: "2 text") |> window(every: 1h),
+                classless(field: "state_value", start: start, stop: stop) |> group(columns: ["domain"]) |> keep(columns: ["entity_id", "domain", "_start", "_stop", "_time"]) |> set(key: "device_class", value: "-") |> set(key: "kind", value: "2 text") |> window(every: 1h),
                 numbers,
             ],
         )
             |> set(key: "counts", value: "yes")
     points = union(tables: [before, inside |> group()]) |> duplicate(column: "kind", as: "holds") |> duplicate(column: "_time", as: "at")
+    // One that changed its class has its marks twice, the second ones of no length.
     spoken = inside |> unique(column: "entity_id") |> keep(columns: ["entity_id", "_start", "_stop"]) |> group()
     marks =
         union(
@@ -248,14 +228,12 @@ over_time = (since, start, stop) => {
 
     said =
         inside
-            |> group(columns: ["domain", "device_class", "_start"])
             |> unique(column: "entity_id")
             |> group()
             |> keep(columns: ["entity_id", "domain", "device_class", "_start"])
             |> map(fn: (r) => ({r with _value: 0.0}))
-    said_numbers = numbers |> group(columns: ["domain", "device_class", "_start"])
-    firsts = said_numbers |> sort(columns: ["_time", "_value"]) |> unique(column: "entity_id")
-    lasts = said_numbers |> sort(columns: ["_time", "_value"], desc: true) |> unique(column: "entity_id")
+    firsts = numbers |> sort(columns: ["_time", "_value"]) |> unique(column: "entity_id")
+    lasts = numbers |> sort(columns: ["_time", "_value"], desc: true) |> unique(column: "entity_id")
     // What an entity said last, text or number, in the row of its class: what holds at the window's end.
     holds =
         union(
@@ -273,13 +251,19 @@ over_time = (since, start, stop) => {
 
     // What an entity held under another class, before it spoke in the window, has no row of its own.
     held =
-        union(tables: [said |> map(fn: (r) => ({r with ns: 0})), parts |> beside(those: said) |> filter(fn: (r) => r.found) |> drop(columns: ["other", "found"])])
+        union(
+            tables: [
+                said |> group(columns: ["_start"]) |> map(fn: (r) => ({r with ns: 0})),
+                parts |> group(columns: ["_start"]) |> beside(those: said |> group(columns: ["_start"])) |> filter(fn: (r) => r.found) |> drop(columns: ["other", "found"]),
+            ],
+        )
             |> map(
                 fn: (r) =>
                     ({r with
                         area: r._value * float(v: r.ns) / 1000000000.0,
                         seconds: float(v: r.ns) / 1000000000.0,
                         on: if r._value == 1.0 then float(v: r.ns) / 1000000000.0 else 0.0,
+                        switched: r.domain != "counter" and r.domain != "input_number" and r.domain != "number" and r.domain != "sensor" and r.domain != "zone",
                     }),
             )
             |> duplicate(column: "_start", as: "_time")
@@ -291,8 +275,8 @@ over_time = (since, start, stop) => {
             |> group()
             |> rename(columns: {_time: "_start"})
     by_row = held |> group(columns: ["entity_id", "domain", "device_class"])
-    areas = by_row |> summed(column: "area") |> rename(columns: {area: "_value"})
-    covered = by_row |> summed(column: "seconds") |> rename(columns: {seconds: "_value"})
+    areas = by_row |> summed(column: "area") |> group(columns: ["_start"]) |> rename(columns: {area: "_value"})
+    covered = by_row |> summed(column: "seconds") |> group(columns: ["_start"]) |> rename(columns: {seconds: "_value"})
 
     // Meters are read once more, as few series of them are quicker to find than their rows among all.
     metered = (start, stop) =>
@@ -302,7 +286,7 @@ over_time = (since, start, stop) => {
         union(
             tables: [
                 metered(start: since, stop: start) |> last() |> keep(columns: ["entity_id", "domain", "device_class", "_time", "_value"]) |> group(),
-                metered(start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"]) |> cut() |> group(),
+                metered(start: start, stop: stop) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_stop", "_time", "_value"])  |> window(every: 1h) |> group(),
             ],
         )
             |> group(columns: ["entity_id", "domain", "device_class"])
@@ -334,7 +318,7 @@ over_time = (since, start, stop) => {
                 covered |> named(field: "covered_seconds"),
                 ratio(of: areas, by: covered) |> named(field: "time_weighted_avg"),
                 held
-                    |> filter(fn: (r) => r.domain != "counter" and r.domain != "input_number" and r.domain != "number" and r.domain != "sensor" and r.domain != "zone")
+                    |> filter(fn: (r) => r.switched)
                     |> group(columns: ["entity_id", "domain", "device_class"])
                     |> summed(column: "on")
                     |> rename(columns: {on: "_value"})
