@@ -30,6 +30,7 @@ from writer import salvage
 # rows be deleted before they ever are (`_give_back`).
 # Debian's SQLite overwrites deleted rows with zeros unless told not to. With auto_vacuum the pages of a deleted row are
 # found without reading it, and a full disk can be relieved (`_relieve`).
+LOG_BYTES = 56 * 1024 * 1024
 PRAGMAS = (
     "auto_vacuum=INCREMENTAL",
     "journal_mode=WAL",
@@ -41,7 +42,6 @@ PRAGMAS = (
 # A commit writes whole pages: small ones spare the disk where events come one by one, large ones take two thirds of the
 # CPU where they come by the thousand. A file keeps those that it was made with.
 PAGE_BYTES, LARGE_PAGE_BYTES = 16 * 1024, 64 * 1024
-LOG_BYTES = 56 * 1024 * 1024
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS queue (
     id INTEGER PRIMARY KEY, born REAL NOT NULL, lines INTEGER NOT NULL, bytes INTEGER NOT NULL, body BLOB NOT NULL);
@@ -54,9 +54,8 @@ CREATE TABLE IF NOT EXISTS refused (
 """
 REFUSED_KEPT = 10_000
 # Room for the few pages of a delete, given up when the disk is full: without it nothing could ever be freed.
-RESERVE_BYTES = 256 * 1024
+RESERVE_PAGES = 64
 PAGES_GIVEN_BACK = 2000
-ROOM_WATCHED = 128 * 1024 * 1024
 # What is worth giving back once the queue is empty.
 FREE_BYTES = 1024 * 1024
 
@@ -245,9 +244,10 @@ class Spool:
     def _keep_reserve(self) -> None:
         """Take the reserve, or as much of it as there is room for."""
         with contextlib.suppress(OSError):
-            if not self._reserve.exists() or self._reserve.stat().st_size < RESERVE_BYTES:
+            size = RESERVE_PAGES * _pragma(self._opened, "page_size")
+            if not self._reserve.exists() or self._reserve.stat().st_size < size:
                 with os.fdopen(os.open(self._reserve, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-                    file.write(bytes(RESERVE_BYTES))
+                    file.write(bytes(size))
 
     def _free_bytes(self) -> int:
         disk = os.statvfs(self.path.parent)
@@ -304,7 +304,7 @@ class Spool:
             if done:
                 self._give_back()
             # While there is room for its copy, so that the log never holds the last of it.
-            if self._free_bytes() < ROOM_WATCHED:
+            if self._free_bytes() < 2 * LOG_BYTES:
                 self._empty_log()
 
     def _give_back(self) -> None:
