@@ -111,7 +111,8 @@ aggregates = (start, stop) => {
             ],
         )
             |> group()
-    avg_value = ratio(of: sum_value, by: value_count |> map(fn: (r) => ({r with _value: float(v: r._value)})))
+    avg_value =
+        union(tables: [read1 |> mean() |> group(), read1_classless |> mean() |> group() |> set(key: "device_class", value: "-")])
 
     return
         union(
