@@ -20,6 +20,7 @@ class Command:
 
     target: str  # "module:attribute"
     help: str
+    extra: str = "operations"  # what of pyproject.toml brings its packages
 
 
 # One line per command. The attribute is a function with typer's annotations, or a typer.Typer.
@@ -35,11 +36,15 @@ COMMANDS: dict[str, Command] = {
     "query": Command("operations.query.command:query", "Ask for summaries: a table, JSON, CSV or a plot."),
     "archive": Command("operations.archive_commands:app", "Keep days as Parquet before they expire; restore them."),
     "import": Command(
-        "operations.import_commands:app", "Bring over earlier history from InfluxDB 1.x or Home Assistant's recorder."
+        "operations.import_commands:app",
+        "Bring over earlier history from InfluxDB 1.x or Home Assistant's recorder.",
+        "import",
     ),
     "schema": Command("operations.schema_commands:app", "The contract: show it, check a database, migrate it."),
     "report": Command("operations.report_command:report", "Write one page of a home: flows, plots, storage, health."),
-    "follow": Command("operations.follow_command:follow", "Write a running Home Assistant's events, for ever."),
+    "follow": Command(
+        "operations.follow_command:follow", "Write a running Home Assistant's events, for ever.", "follow"
+    ),
     "spool": Command("operations.spool_commands:app", "Look at the writer's spool, and deliver what it holds."),
     "storage": Command("operations.storage_commands:app", "How much space the history takes, and what costs most."),
     "health": Command("operations.health_commands:health", "Is everything well? Exit code 0 only if so."),
@@ -48,6 +53,21 @@ COMMANDS: dict[str, Command] = {
         "operations.spool_commands:dead_letters_app", "List, show, export or replay events that the server refused."
     ),
 }
+
+OWN_PACKAGES = frozenset(
+    {
+        "event_schema",
+        "flux_tasks",
+        "influxdb_connection",
+        "operations",
+        "provider",
+        "reader",
+        "stacks",
+        "templates",
+        "tools",
+        "writer",
+    }
+)
 
 # Errors of our own modules whose message is a sentence for the user, by qualified name: nothing is imported for them.
 EXPECTED_ERRORS = frozenset(
@@ -131,6 +151,14 @@ def is_expected(error: BaseException) -> bool:
     return any(f"{kind.__module__}.{kind.__qualname__}" in EXPECTED_ERRORS for kind in type(error).__mro__)
 
 
+def missing_package(name: str, arguments: list[str]) -> str:
+    """What a user who installed less than a command needs is told."""
+    command = next((one for one in arguments if one in COMMANDS), None)
+    extra = COMMANDS[command].extra if command else "operations"
+    what = f"'hearthflux {command}'" if command else "hearthflux's command line"
+    return f"{what} needs the package {name}, which is not installed here: pip install 'hearthflux[{extra}]'"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The entry point. Exit codes: 0 done, 1 could not be done, 2 wrong usage, 130 interrupted."""
     try:
@@ -141,6 +169,11 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         # The reader of our output went away (`hearthflux env | head`): nothing to tell anybody.
         sys.stderr.close()
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in OWN_PACKAGES:
+            raise
+        typer.echo(missing_package(error.name, sys.argv[1:] if arguments is None else arguments), err=True)
         sys.exit(1)
     except Exception as error:
         if not is_expected(error):

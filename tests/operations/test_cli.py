@@ -6,10 +6,12 @@ import io
 import json
 import logging
 import time
+import tomllib
+from pathlib import Path
 
 import pytest
 
-from operations import logs
+from operations import cli, logs
 from operations.cli import COMMANDS
 from operations.errors import UserError
 from tests.operations.conftest import Run
@@ -40,6 +42,46 @@ def test_mistakes_get_a_sentence(
     assert answer.returncode == code
     assert word in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing", "extra"),
+    [
+        (("import", "recorder", "x.db"), "sqlalchemy", "import"),
+        (("report",), "altair", "operations"),
+        ((), "rich", "operations"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named_with_what_brings_it(
+    arguments: tuple[str, ...],
+    missing: str,
+    extra: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fails(**_: object) -> None:
+        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    monkeypatch.setattr(cli, "app", fails)
+    with pytest.raises(SystemExit, match="1"):
+        cli.main(list(arguments))
+    told = capsys.readouterr().err
+    assert f"needs the package {missing}" in told
+    assert f"pip install 'hearthflux[{extra}]'" in told
+
+
+def test_a_module_of_our_own_that_is_missing_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(**_: object) -> None:
+        raise ModuleNotFoundError("No module named 'operations.lost'", name="operations.lost")
+
+    monkeypatch.setattr(cli, "app", fails)
+    with pytest.raises(ModuleNotFoundError):
+        cli.main(["report"])
+
+
+def test_the_packages_that_are_ours() -> None:
+    project = tomllib.loads((Path(cli.__file__).parents[1] / "pyproject.toml").read_text())
+    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == cli.OWN_PACKAGES
 
 
 def test_json_logs_are_one_object_per_line_with_extras() -> None:
