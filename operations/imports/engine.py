@@ -38,6 +38,9 @@ from operations.imports.target import Target, Writers
 from operations.paths import NO_ROOM
 from writer import SpoolError
 
+# The span of a source without states: a recorder may still have long-term statistics.
+NO_TIME = (0, -1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -86,9 +89,7 @@ class Importer:
                 report.raw_from_ns = self._borders.raw
                 if kept is not None and not options.dry_run:
                     self._take_up(kept)
-                span = await self.source.span()
-                if span is not None:
-                    await self._run_span(server, span, to_ns(now))
+                await self._run_span(server, await self.source.span() or NO_TIME, to_ns(now))
             report.left_out |= self.source.left_out()
             report.finished = True
             return report

@@ -133,6 +133,15 @@ def test_statistics_of_the_time_before_are_apart_and_marked(new_home: NewHome, v
     assert new_home.stored("hourly", "hourly_statistics") == hourly
 
 
+def test_statistics_come_over_where_all_states_are_purged(new_home: NewHome) -> None:
+    new_home.make_buckets(None, None, None)
+    statistics = hours_of("sensor.kitchen_temperature", (NOW - 9 * DAY) // HOUR * HOUR, 48)
+    path = sqlite_file(new_home.folder / "home-assistant_v2.db", 53, [], statistics)
+    report = new_home.bring(lambda: Recorder(str(path)))
+    assert len(new_home.stored("hourly", "hourly_statistics")) == report.statistics["hourly"] == 48
+    assert "nothing in it" not in report.text()
+
+
 @pytest.mark.parametrize("version", [8, 54, 1000])
 def test_an_unknown_schema_is_refused_with_its_number(new_home: NewHome, version: int) -> None:
     path = sqlite_file(new_home.folder / "db", 43, [])
