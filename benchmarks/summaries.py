@@ -31,6 +31,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from benchmarks.result import publish
 from event_schema import HOME_ASSISTANT_EVENTS, Tier, Tiers
 from flux_tasks import Downsample, SummaryServer, downsamples
@@ -169,15 +171,13 @@ async def seconds(work: Callable[[], Awaitable[Any]]) -> float:
     return time.perf_counter() - begin
 
 
-async def side_by_side(contenders: dict[str, Callable[[], Awaitable[Any]]], rounds: int) -> dict[str, float]:
-    """Median seconds of each, after one warm-up; they take turns within each round."""
-    taken: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(rounds + 1):
-        for name, work in contenders.items():
-            spent = await seconds(work)
-            if number:
-                taken[name].append(spent)
-    return {name: statistics.median(values) for name, values in taken.items()}
+async def at_rest(server: psutil.Process) -> None:
+    """Wait, at most some seconds, until a server is done with what the last script left to it: garbage, its log."""
+    for _ in range(50):
+        before = sum(server.cpu_times()[:2])
+        await asyncio.sleep(0.1)
+        if sum(server.cpu_times()[:2]) - before <= 0.01:
+            return
 
 
 def memory_mb(pid: int | None, what: str) -> float | None:
@@ -211,6 +211,22 @@ class Bench:
     reader: SummaryReader
     today: datetime
     rounds: int
+    process: psutil.Process
+
+    async def side_by_side(self, contenders: dict[str, Callable[[], Awaitable[Any]]]) -> dict[str, float]:
+        """Median seconds of each, after one warm-up.
+
+        They take turns, every other round backwards, each on a server at rest, as a task finds it that runs once an
+        hour: what one leaves behind is not counted as the next one's.
+        """
+        taken: dict[str, list[float]] = {name: [] for name in contenders}
+        for number in range(self.rounds + 1):
+            for name in list(contenders)[:: -1 if number % 2 else 1]:
+                await at_rest(self.process)
+                spent = await seconds(contenders[name])
+                if number:
+                    taken[name].append(spent)
+        return {name: statistics.median(values) for name, values in taken.items()}
 
     @property
     def day(self) -> datetime:
@@ -222,30 +238,25 @@ class Bench:
     async def hour(self, spec: Downsample, *, plain: bool) -> dict[str, float]:
         """Noon's hour, in which every series has a few events."""
         start = self.day + 12 * HOUR
-        contenders: dict[str, Callable[[], Awaitable[Any]]] = {
-            "hearthflux": lambda: self.run(spec, "downsample_hourly", start + HOUR),
-            "over time": lambda: self.run(spec, "downsample_hourly_weighted", start + HOUR),
-        }
+        contenders = {"hearthflux": lambda: self.run(spec, "downsample_hourly", start + HOUR)}
         if plain:
             contenders["plain"] = lambda: self.server.rows(plain_flux(start, start + HOUR, HOUR))
-        return await side_by_side(contenders, self.rounds)
+        over_time = {"over time": lambda: self.run(spec, "downsample_hourly_weighted", start + HOUR)}
+        return await self.side_by_side(contenders) | await self.side_by_side(over_time)
 
     async def whole_day(self, spec: Downsample, *, plain: bool) -> dict[str, float]:
-        contenders: dict[str, Callable[[], Awaitable[Any]]] = {
-            "hearthflux": lambda: self.run(spec, "downsample_daily", self.today),
-            "over time": lambda: self.run(spec, "downsample_daily_weighted", self.today),
-        }
+        contenders = {"hearthflux": lambda: self.run(spec, "downsample_daily", self.today)}
         if plain:
             contenders["plain"] = lambda: self.server.rows(plain_flux(self.day, self.today, DAY))
-        return await side_by_side(contenders, self.rounds)
+        over_time = {"over time": lambda: self.run(spec, "downsample_daily_weighted", self.today)}
+        return await self.side_by_side(contenders) | await self.side_by_side(over_time)
 
     async def hours_of_a_day(self, spec: Downsample) -> dict[str, float]:
-        return await side_by_side(
+        return await self.side_by_side(
             {
                 "hearthflux": lambda: self.server.rows(spec.backfill_flux(self.day, self.today, window=True)),
                 "plain": lambda: self.server.rows(plain_flux(self.day, self.today, HOUR)),
-            },
-            self.rounds,
+            }
         )
 
     async def year(self, stop: datetime) -> dict[str, float]:
@@ -264,13 +275,12 @@ class Bench:
             for one, other in zip(rolled_up, from_raw, strict=True)
         ):
             raise RuntimeError(f"by month the summaries have {rolled_up}, the raw events {from_raw}")
-        return await side_by_side(
+        return await self.side_by_side(
             {
                 "raw": lambda: self.server.rows(year_flux(start, stop, PLAIN_AGGREGATES)),
                 "raw, mean alone": lambda: self.server.rows(mean),
                 "hearthflux": summaries,
-            },
-            self.rounds,
+            }
         )
 
 
@@ -292,7 +302,7 @@ async def measure(local: LocalInfluxd, *, entities: int, days: int, rounds: int,
         SummaryServer(url=local.url, token=local.token, org=local.org) as server,
         SummaryReader(settings) as reader,
     ):
-        bench = Bench(server=server, reader=reader, today=today, rounds=rounds)
+        bench = Bench(server, reader, today, rounds, psutil.Process(local.pid))
         say("writing raw events")
         events = 0
         for number in range(days, 0, -1):
