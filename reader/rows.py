@@ -111,6 +111,9 @@ def summed_from(records: Iterable[Mapping[str, Any]]) -> tuple[dict[datetime, Su
     for record in records:
         source: Source = record["result"]
         values = {name: value for name in FIELD_NAMES if (value := record.get(name)) is not None}
+        if values.get("covered_seconds") == 0.0:
+            # A mean that a late event took the time from: the task that computed the row again cannot delete it.
+            values.pop("time_weighted_avg", None)
         if source == "statistics":
             # Whether a statistic's state still holds in a window without one is not known.
             values.pop("last_holds", None)

@@ -12,7 +12,7 @@ import pytest
 
 from event_schema.calendar import Period, periods_between
 from reader import SummaryReader, SummaryRow
-from reader.rows import FIELD_NAMES
+from reader.rows import FIELD_NAMES, summed_from
 from tests.reader.conftest import Home, MakeHome, around
 from tests.reader.reference import Said, day_begins, local_day, summary
 
@@ -285,3 +285,17 @@ async def test_an_unknown_entity_has_no_rows(lived: Lived) -> None:
     async with SummaryReader(lived.home.settings()) as reader:
         for query in ("hourly", "daily", "weekly", "monthly", "seasonal", "yearly"):
             assert await getattr(reader, query)("sensor.nobody", now=NOW, running=True) == []
+
+
+@pytest.mark.parametrize(("covered", "shown"), [(1800.0, 21.5), (0.0, None)])
+def test_a_mean_over_time_that_nothing_covers_any_more_is_left_out(covered: float, shown: float | None) -> None:
+    row = {
+        "result": "events",
+        "_time": BEGIN,
+        "domain": "sensor",
+        "covered_seconds": covered,
+        "time_weighted_avg": 21.5,
+    }
+    events, _ = summed_from([row])
+    assert events[BEGIN].values.get("time_weighted_avg") == shown
+    assert events[BEGIN].values["covered_seconds"] == covered
