@@ -192,6 +192,11 @@ class Downsample:
         return {self.names["first"]: "_time", self.names["last"]: "-_time"}
 
     @property
+    def spoken(self) -> str:
+        """The field that a row has for every entity that said something: the count of its states."""
+        return next(one.target for one in self.aggregates if (one.source, one.function) == ("state_value", "count"))
+
+    @property
     def hold_hours(self) -> int:
         """From a day's start back to noon of the day HOLD_DAYS before it."""
         return HOLD_DAYS * 24 - 12

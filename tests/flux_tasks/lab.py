@@ -6,7 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -70,10 +70,10 @@ class Lab:
         answer = self._post(f"/api/v2/query?org={self.influxd.org}", json.dumps(body).encode(), "application/json")
         return parse(answer)
 
-    def run_tasks(self, spec: Downsample, now: datetime) -> None:
-        """The scheduled tasks of a tier, but for the reconciling one."""
+    def run_tasks(self, spec: Downsample, now: datetime, missed: Callable[[], bool] = lambda: False) -> None:
+        """The scheduled tasks of a tier, but for the reconciling one; `missed` is asked for each."""
         for task in spec.tasks():
-            if "reconcile" not in task.name:
+            if "reconcile" not in task.name and not missed():
                 self.run(task.flux, now)
 
     def reconcile(self, spec: Downsample, now: datetime) -> None:
