@@ -55,6 +55,7 @@ class Follower:
         self.counts = Counts()
         self.state = "connecting"
         self.trouble = ""
+        self._not_kept = ""
         self._writer = writer
         self._registry: dict[str, Placement] = {}
         self._history = self._new_history()
@@ -91,10 +92,14 @@ class Follower:
         try:
             self.settings.position.parent.mkdir(parents=True, exist_ok=True)
             paths.write_at_once(self.settings.position, json.dumps(content).encode())
-            self._kept_at = time.monotonic()
         except OSError as error:
             log.error("position not kept", extra={"reason": error.strerror})
-            self.trouble = f"the position {self.settings.position} cannot be written: {error.strerror}"
+            self._not_kept = f"the position {self.settings.position} cannot be written: {error.strerror}"
+            self.trouble = self._not_kept
+            return
+        self._kept_at = time.monotonic()
+        if self.trouble == self._not_kept:
+            self.trouble = ""
 
     def start_from(self, time_ns: int) -> None:
         """Without a kept position, fill from this time on."""
@@ -229,6 +234,7 @@ class Follower:
                 events.append(self._history.event(reading))
             except InvalidEvent as error:
                 self.counts.skipped[f"{error.field}: {error.rule}"] += 1
+                continue
             if reading.series == SERIES:
                 self.counts.filled += 1
             else:

@@ -262,7 +262,8 @@ class Recorder:
                 entity = entity_id or self._entities.get(number)
                 (time_ns,) = self._database.nanoseconds((first,))
                 if entity and time_ns is not None:
-                    found[self._rename.get(entity, entity)] = time_ns
+                    name = self._rename.get(entity, entity)
+                    found[name] = min(time_ns, found.get(name, time_ns))
             return found
 
         return await asyncio.to_thread(ask)

@@ -206,3 +206,18 @@ def test_a_position_goes_over_to_the_next_process(tmp_path: Path) -> None:
     second = Follower(settings, writer)
     second.restore()
     assert second._last_ns == first._last_ns
+
+
+def test_a_position_that_could_not_be_kept_is_no_trouble_once_it_is(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "folder"
+    in_the_way.write_text("a file")
+    settings = FollowSettings(url="http://a:8123", token="t", zone=ZONE, position=in_the_way / "position.json")
+    writer = BatchWriter(WriterSettings(url="http://127.0.0.1:9", token="t", org="o"))
+    follower = Follower(settings, writer)
+    follower.start_from(time.time_ns())
+    follower.keep()
+    assert "cannot be written" in follower.trouble
+    in_the_way.unlink()
+    follower.keep()
+    assert follower.trouble == ""
+    assert settings.position.exists()

@@ -235,3 +235,13 @@ def test_mariadb_and_postgresql_by_address(new_home: NewHome, name: str) -> None
         server.stop()
     with pytest.raises(SourceError, match=r"the recorder \w+://\w+@127.0.0.1:\d+/\w+ cannot be read: "):
         new_home.bring(partial(Recorder, server.address))
+
+
+async def test_statistics_are_wanted_for_the_time_before_the_first_state_under_any_name(tmp_path: Path) -> None:
+    begin = (NOW - 9 * DAY) // HOUR * HOUR
+    states = [State(begin + n * DAY, name, "21", {}) for n, name in enumerate(("sensor.new", "sensor.old"))]
+    for order in (states, states[::-1]):
+        path = sqlite_file(tmp_path / f"{order[0].entity_id}.db", 53, order)
+        async with Recorder(str(path), rename={"sensor.old": "sensor.new"}) as source:
+            await source.span()
+            assert await source.first_states() == {"sensor.new": begin}
