@@ -16,41 +16,6 @@ classless = (field, start, stop) =>
         |> range(start: start, stop: stop)
         |> filter(fn: (r) => r._measurement == "home_assistant_events" and r._field == field and exists r.entity_id and exists r.domain and not exists r.device_class)
 
-beside = (those, tables=<-) =>
-    union(
-        tables: [
-            those
-                |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"])
-                |> rename(columns: {_value: "other"})
-                |> set(key: "side", value: "0 those")
-                |> duplicate(column: "entity_id", as: "of_entity_id")
-                |> duplicate(column: "domain", as: "of_domain")
-                |> duplicate(column: "device_class", as: "of_device_class"),
-            tables |> set(key: "side", value: "1 tables"),
-        ],
-    )
-        |> sort(columns: ["entity_id", "domain", "device_class", "_start", "side"])
-        |> fill(column: "other", usePrevious: true)
-        |> fill(column: "other", value: 0.0)
-        |> fill(column: "of_entity_id", usePrevious: true)
-        |> fill(column: "of_entity_id", value: "")
-        |> fill(column: "of_domain", usePrevious: true)
-        |> fill(column: "of_domain", value: "")
-        |> fill(column: "of_device_class", usePrevious: true)
-        |> fill(column: "of_device_class", value: "")
-        |> map(
-            fn: (r) =>
-                ({r with
-                    asked: r.side == "1 tables",
-                    found: r.entity_id == r.of_entity_id and r.domain == r.of_domain and r.device_class == r.of_device_class,
-                }),
-        )
-        |> filter(fn: (r) => r.asked)
-        |> map(fn: (r) => ({r with other: if r.found then r.other else 0.0}))
-        |> drop(columns: ["side", "asked", "of_entity_id", "of_domain", "of_device_class"])
-ratio = (of, by) =>
-    of |> beside(those: by) |> filter(fn: (r) => r.other > 0.0) |> map(fn: (r) => ({r with _value: r._value / r.other}))
-
 write = (tables=<-) => {
     sorted =
         tables
