@@ -20,6 +20,7 @@ import socket
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -333,14 +334,22 @@ class LocalInfluxd:
             raise ServerError(f"No answer from {self.url}: {getattr(error, 'reason', error)}") from None
         return json.loads(text) if text.strip() else None
 
-    def write(self, bucket_id: str, org_id: str, lines: str, *, age_seconds: int = 0) -> None:
-        """Write line protocol; with `age_seconds` the lines have no time of their own and get one that old."""
-        stamp = f" {int(time.time()) - age_seconds}" if age_seconds else ""
+    def write(
+        self, bucket: str, lines: str, *, org: str | None = None, precision: str = "ns", age_seconds: int = 0
+    ) -> None:
+        """Write line protocol past every writer, `bucket` and `org` as names or ids.
+
+        With `age_seconds` the lines have no time of their own and get one that old.
+        """
+        if age_seconds:
+            stamp, precision = f" {int(time.time()) - age_seconds}", "s"
+            lines = "\n".join(line + stamp for line in lines.splitlines())
+        named = {"bucket": bucket, "org": org or self.org, "precision": precision}
         request = urllib.request.Request(
-            f"{self.url}/api/v2/write?bucket={bucket_id}&orgID={org_id}&precision=s",
+            f"{self.url}/api/v2/write?{urllib.parse.urlencode(named)}",
             method="POST",
             headers={"Authorization": f"Token {self.token}"},
-            data="\n".join(line + stamp for line in lines.splitlines()).encode(),
+            data=lines.encode(),
         )
-        with urllib.request.urlopen(request, timeout=30):
+        with urllib.request.urlopen(request, timeout=60):
             pass

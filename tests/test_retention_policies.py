@@ -37,7 +37,7 @@ def test_the_engine_makes_shard_groups_of_the_declared_width(influxd: LocalInflu
     """Two points eight days apart can't share a shard group of seven days."""
     bucket = influxd.api("GET", f"/api/v2/buckets?orgID={home['org_id']}&name=events")["buckets"][0]["id"]
     for age in (40, 48):
-        influxd.write(bucket, home["org_id"], "shard_probe f=1", age_seconds=age * DAY)
+        influxd.write(bucket, "shard_probe f=1", org=home["org_id"], age_seconds=age * DAY)
     shards = {path.name for path in (influxd.engine_path / "data" / bucket / "autogen").iterdir()}
     assert len(shards) >= 2
 
@@ -46,7 +46,7 @@ def test_a_shorter_retention_with_data_is_refused_at_preview(
     influxd: LocalInfluxd, dev_stack: Stack, home: Any
 ) -> None:
     bucket = influxd.api("GET", f"/api/v2/buckets?orgID={home['org_id']}&name=events")["buckets"][0]["id"]
-    influxd.write(bucket, home["org_id"], "retention_probe f=1", age_seconds=60 * DAY)
+    influxd.write(bucket, "retention_probe f=1", org=home["org_id"], age_seconds=60 * DAY)
     shorter = Stack("dev", {**dev_stack.environment, "RAW_DATA_RETENTION_DAYS": "30"})
     with pytest.raises(PulumiError, match="would be shortened from 365 d to 30 d, which costs"):
         shorter.preview()

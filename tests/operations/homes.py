@@ -41,7 +41,7 @@ class LiveHome:
         )
 
     def write(self, bucket: str, lines: str) -> None:
-        self.influxd.write(self.buckets[bucket], self.org_id, lines)
+        self.influxd.write(bucket, lines, org=self.org, precision="s")
 
     def event(self, entity: str, age: timedelta, value: float = 1.0, tags: str = "") -> None:
         at = int(time.time() - age.total_seconds())

@@ -73,7 +73,7 @@ def test_a_home_that_fails_stops_neither_its_stack_nor_the_others(
     org = influxd.api("GET", f"/api/v2/orgs?org={north}")["orgs"][0]["id"]
     influxd.api("POST", "/api/v2/buckets", {"orgID": org, "name": "dora_events", "retentionRules": []})
     [events] = influxd.api("GET", f"/api/v2/buckets?org={south}&name=carl_events")["buckets"]
-    influxd.write(events["id"], events["orgID"], "m f=1", age_seconds=60 * DAY)
+    influxd.write(events["id"], "m f=1", org=events["orgID"], age_seconds=60 * DAY)
     shorter = {"name": "carl", "retentionDays": {"raw": 30}}
     fleet({north: {"homes": ["anna", "dora", "emma"]}, south: {"homes": [shorter, "fred"]}})
     answer = hearthflux("fleet", "up", "--file", path, "--json", "--jobs", "2", **server)

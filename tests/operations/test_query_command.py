@@ -59,9 +59,9 @@ def query(
 
     def run(*arguments: str, **variables: str) -> Answer:
         given = {
-            "INFLUXDB_URL": stored.url,
-            "INFLUXDB_TOKEN": stored.token,
-            "INFLUXDB_ORG": stored.org,
+            "INFLUXDB_URL": stored.server.url,
+            "INFLUXDB_TOKEN": stored.server.token,
+            "INFLUXDB_ORG": stored.server.org,
             "HOME_BUCKET_PREFIX": prefix,
             "HOME_TIME_ZONE": "UTC",
             **variables,

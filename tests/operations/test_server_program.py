@@ -32,7 +32,7 @@ def life(server: LocalInfluxd) -> None:
     """Started, set up, hung, killed and started again: the data stay."""
     server.start()
     made = server.api("POST", "/api/v2/buckets", {"name": "kept", "orgID": server.org_id, "retentionRules": []})
-    server.write(made["id"], server.org_id, "probe f=1")
+    server.write(made["id"], "probe f=1")
     server.pause()
     # Each of its threads has to come to a halt first.
     deadline = time.monotonic() + 120

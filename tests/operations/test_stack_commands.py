@@ -170,7 +170,7 @@ def test_what_a_bucket_holds_is_said_where_it_would_be_deleted(
     both.up()
     org_id = both.outputs()["homes"]["ben"]["org_id"]
     [bucket] = influxd.api("GET", f"/api/v2/buckets?orgID={org_id}&name=ben_events")["buckets"]
-    influxd.write(bucket["id"], org_id, "probe f=1,g=2", age_seconds=60)
+    influxd.write(bucket["id"], "probe f=1,g=2", org=org_id, age_seconds=60)
     with pytest.raises(PulumiError, match=r"'ben_events' holds 2 stored values.*allowDataLoss") as refused:
         Stack("dev", own, f"{settings}[ann]\n").preview()
     assert pulumi_environment["INFLUXDB_TOKEN"] not in str(refused.value)

@@ -26,7 +26,7 @@ def test_a_forced_replacement_leaves_a_token_that_works_and_a_bucket_with_its_da
     org_id = program.outputs()["org_id"]
     bucket_query = f"/api/v2/buckets?orgID={org_id}&name=kept"
     [bucket] = influxd.api("GET", bucket_query)["buckets"]
-    influxd.write(bucket["id"], org_id, "probe f=1", age_seconds=60)
+    influxd.write(bucket["id"], "probe f=1", org=org_id, age_seconds=60)
     state = json.loads(program.run("stack", "export").stdout)
     urns = {one["urn"].split("::")[-1]: one["urn"] for one in state["deployment"]["resources"]}
 

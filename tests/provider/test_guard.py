@@ -42,7 +42,7 @@ async def test_check_refuses_what_would_cost_data(
 ) -> None:
     org, identifier, state = await make(api, unique)
     assert await BUCKET.check(api, state, state | change) == [], "an empty bucket may be changed"
-    influxd.write(identifier, org, "m f=1", age_seconds=20 * DAY)
+    influxd.write(identifier, "m f=1", org=org, age_seconds=20 * DAY)
     [failure] = await BUCKET.check(api, state, state | change)
     assert failure.property == property_name
     assert says in failure.reason
@@ -55,7 +55,7 @@ async def test_delete_refuses_a_bucket_with_data_and_an_organization_with_bucket
     api: Api, influxd: LocalInfluxd, unique: str
 ) -> None:
     org, identifier, state = await make(api, unique)
-    influxd.write(identifier, org, "m f=1", age_seconds=DAY)
+    influxd.write(identifier, "m f=1", org=org, age_seconds=DAY)
     with pytest.raises(ProviderError, match=r"holds data \(1 stored values\)"):
         await BUCKET.delete(api, identifier, state)
     with pytest.raises(ProviderError, match="still has bucket b:"):

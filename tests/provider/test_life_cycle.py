@@ -229,7 +229,7 @@ def test_data_are_not_lost_without_a_word(program: Program, influxd: LocalInflux
     program.write(home(unique))
     program.up()
     made = program.outputs()
-    influxd.write(made["bucket"], made["org"], "m,a=b f=1,g=2i", age_seconds=20 * DAY)
+    influxd.write(made["bucket"], "m,a=b f=1,g=2i", org=made["org"], age_seconds=20 * DAY)
 
     program.write(home(unique, retention=8 * DAY))
     said = program.fails("preview")

@@ -59,7 +59,7 @@ async def test_metadata_and_engine_never_disagree(
         {} if width is None else {"shardGroupDuration": width}
     )
     bucket, seen = await made(api, "Bucket", inputs)
-    influxd.write(bucket, org, "m f=1", age_seconds=60)
+    influxd.write(bucket, "m f=1", org=org, age_seconds=60)
 
     async def agree(wanted: dict[str, Any]) -> None:
         state = await kind("Bucket").read(api, bucket, wanted)

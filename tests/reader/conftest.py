@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-import urllib.request
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,18 +38,16 @@ def around(told: Sequence[Said], begin: datetime, end: datetime) -> Sequence[Sai
 class Home:
     """Buckets of its own on the shared server, and what is written into them."""
 
-    url: str
-    token: str
-    org: str
+    server: LocalInfluxd
     tiers: Tiers
     zone: ZoneInfo
     lines: dict[str, Lines] = field(default_factory=dict)
 
     def settings(self, **changed: Any) -> ReaderSettings:
         given: dict[str, Any] = {
-            "url": self.url,
-            "token": self.token,
-            "org": self.org,
+            "url": self.server.url,
+            "token": self.server.token,
+            "org": self.server.org,
             "tiers": self.tiers,
             "time_zone": self.zone.key,
         }
@@ -105,14 +102,7 @@ class Home:
 
     def write(self) -> None:
         for tier, lines in self.lines.items():
-            request = urllib.request.Request(
-                f"{self.url}/api/v2/write?bucket={self.tiers[tier].bucket}&org={self.org}&precision=ns",
-                method="POST",
-                headers={"Authorization": f"Token {self.token}"},
-                data="\n".join(lines).encode(),
-            )
-            with urllib.request.urlopen(request, timeout=60):
-                pass
+            self.server.write(self.tiers[tier].bucket, "\n".join(lines))
         self.lines.clear()
 
 
@@ -138,7 +128,7 @@ def make_home(influxd: LocalInfluxd) -> Iterator[MakeHome]:
             )
             made.append(answer["id"])
         tiers = Tiers(dataclasses.replace(tier, bucket=prefix + tier.bucket) for tier in TIERS)
-        return Home(influxd.url, influxd.token, influxd.org, tiers, ZoneInfo(zone))
+        return Home(influxd, tiers, ZoneInfo(zone))
 
     yield make
     for bucket in made:

@@ -8,7 +8,6 @@ import csv
 import io
 import json
 import math
-import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -110,14 +109,7 @@ def moved_in(influxd: LocalInfluxd, tmp_path_factory: pytest.TempPathFactory) ->
     lines = [
         f'{event} state_value="30",normalized_value=30 {ns(ADDON_DAY + hour * timedelta(hours=6))}' for hour in (1, 2)
     ]
-    request = urllib.request.Request(
-        f"{influxd.url}/api/v2/write?bucket={home.tiers.raw.bucket}&org={influxd.org}&precision=ns",
-        method="POST",
-        headers={"Authorization": f"Token {influxd.token}"},
-        data="\n".join(lines).encode(),
-    )
-    with urllib.request.urlopen(request, timeout=60):
-        pass
+    influxd.write(home.tiers.raw.bucket, "\n".join(lines))
 
     async def sum_up() -> None:
         async with SummaryServer(url=influxd.url, token=influxd.token, org=influxd.org) as server:

@@ -102,7 +102,7 @@ def test_what_goes_wrong_is_told_once_and_its_end_too(
     }
 
     def write(bucket: str, line: str, age: int = 1) -> None:
-        influxd.write(buckets[bucket], home["org_id"], line, age_seconds=age)
+        influxd.write(buckets[bucket], line, org=home["org_id"], age_seconds=age)
 
     def event(entity: str, age: int = 1) -> None:
         write("events", f'home_assistant_events,entity_id={entity},domain=sensor state_value="1"', age)

@@ -52,13 +52,7 @@ class Home:
 
     def post(self, lines: str) -> None:
         """Write past the writer, as another program does."""
-        request = urllib.request.Request(
-            f"{self.server.url}/api/v2/write?org={self.server.org}&bucket={self.bucket}",
-            data=lines.encode(),
-            headers={"Authorization": f"Token {self.server.token}"},
-        )
-        with urllib.request.urlopen(request, timeout=30):
-            pass
+        self.server.write(self.bucket, lines)
 
     def bucket_id(self) -> str:
         return str(self.server.api("GET", f"/api/v2/buckets?name={self.bucket}")["buckets"][0]["id"])

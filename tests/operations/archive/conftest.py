@@ -97,14 +97,7 @@ class ArchivedHome:
         return str(made["token"])
 
     def write(self, lines: list[str], bucket: str | None = None) -> None:
-        request = urllib.request.Request(
-            f"{self.server.url}/api/v2/write?bucket={bucket or self.bucket}&org={self.org}&precision=ns",
-            method="POST",
-            headers={"Authorization": f"Token {self.server.token}"},
-            data="\n".join(lines).encode(),
-        )
-        with urllib.request.urlopen(request, timeout=60):
-            pass
+        self.server.write(bucket or self.bucket, "\n".join(lines), org=self.org)
 
     def delete(self, start: datetime, stop: datetime, predicate: str) -> None:
         """Delete what fits in [start, stop)."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,9 +140,7 @@ def test_a_type_conflict_with_what_is_there(kept_for_ever: NewHome, tmp_path: Pa
     body = "\n".join(
         f"home_assistant_events,entity_id=sensor.x normalized_value=1i {NOW - hour * HOUR}" for hour in range(8)
     )
-    address = f"{server.url}/api/v2/write?org={server.org}&bucket={bucket}"
-    request = urllib.request.Request(address, data=body.encode(), headers={"Authorization": f"Token {server.token}"})
-    urllib.request.urlopen(request, timeout=30).close()
+    server.write(bucket, body)
     with pytest.raises(UserError, match=r"refused for good .*normalized_value.*integer.*run the same command again"):
         kept_for_ever.bring(lambda: Recorder(str(path)), summaries=False)
     everything = {"start": "1970-01-01T00:00:00Z", "stop": "2100-01-01T00:00:00Z"}
