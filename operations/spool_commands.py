@@ -7,8 +7,9 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ import typer
 
 from operations.errors import UserError
 from writer import BatchWriter, SettingsError, SpoolError, WriterSettings
+from writer.findings import Kept
 from writer.settings import DEFAULT_SPOOL
 from writer.spool import DeadLetter, Spool
 
@@ -27,6 +29,24 @@ SpoolPath = Annotated[
     typer.Option("--spool", help="The spool's file (default: INFLUXDB_SPOOL_PATH, else .local/spool.sqlite)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON instead of text.")]
+
+
+class Kind(StrEnum):
+    DEAD = "dead"
+    REFUSED = "refused"
+    REPAIRED = "repaired"
+    LEFT_OUT = "left-out"
+    WARNED = "warned"
+
+
+OfKind = Annotated[
+    Kind,
+    typer.Option(
+        "--kind",
+        help="dead: refused by the server. Or what a rule of data quality found, as it was handed in: refused, "
+        "repaired, left-out (as the repair), warned.",
+    ),
+]
 
 
 def _path(given: Path | None) -> Path:
@@ -76,11 +96,42 @@ def _plain(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
+def _plain_finding(found: Kept) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "seen": _moment(found.seen),
+        "kind": found.outcome.replace(" ", "-"),
+        "entity": found.entity,
+        "rule": found.rule,
+        "event": found.event,
+    }
+
+
 def _all_letters(spool: Spool) -> Iterator[DeadLetter]:
     last = 0
     while letters := spool.dead_letters(last):
         yield from letters
         last = letters[-1].id
+
+
+def _all_findings(read: Callable[[int], list[Kept]]) -> Iterator[Kept]:
+    last = 0
+    while found := read(last):
+        yield from found
+        last = found[-1].id
+
+
+def _of_kind(spool: Spool, kind: Kind) -> Iterator[dict[str, Any]]:
+    if kind is Kind.DEAD:
+        return (_plain(letter) for letter in _all_letters(spool))
+    read = spool.refused if kind is Kind.REFUSED else spool.noticed
+    return (plain for plain in map(_plain_finding, _all_findings(read)) if plain["kind"] == kind)
+
+
+def _in_a_line(plain: dict[str, Any]) -> str:
+    if "line" in plain:
+        return f"{plain['id']:>6}  {plain['died']}  {plain['status']}  {plain['reason'][:100]}"
+    return f"{plain['id']:>6}  {plain['seen']}  {plain['kind']}  {plain['entity']}  {plain['rule']}"
 
 
 @app.command("status")
@@ -145,54 +196,42 @@ def _in_words(counts: dict[str, int]) -> str:
 @app.command("refused")
 def list_refused(spool: SpoolPath = None, as_json: AsJson = False) -> None:
     """The newest events that were refused before they were accepted, each with the rule that it broke."""
-    with _looked_at(spool) as opened:
-        last = 0
-        while found := opened.refused(last):
-            last = found[-1].id
-            for item in found:
-                plain = {"seen": _moment(item.seen), "entity": item.entity, "rule": item.rule, "event": item.event}
-                if as_json:
-                    typer.echo(json.dumps(plain))
-                else:
-                    typer.echo(f"{plain['seen']}  {item.entity}  {item.rule}")
+    list_letters(Kind.REFUSED, spool, as_json)
 
 
 @dead_letters_app.command("list")
-def list_letters(spool: SpoolPath = None, as_json: AsJson = False) -> None:
-    """One line for each dead letter."""
+def list_letters(kind: OfKind = Kind.DEAD, spool: SpoolPath = None, as_json: AsJson = False) -> None:
+    """One line for each dead letter, or for each event that the rules of data quality found fault with."""
     with _looked_at(spool) as opened:
-        for letter in _all_letters(opened):
-            plain = _plain(letter)
-            if as_json:
-                typer.echo(json.dumps(plain))
-            else:
-                typer.echo(f"{letter.id:>6}  {plain['died']}  {letter.status}  {letter.reason[:100]}")
+        for plain in _of_kind(opened, kind):
+            typer.echo(json.dumps(plain) if as_json else _in_a_line(plain))
 
 
 @dead_letters_app.command("show")
-def show_letter(number: int, spool: SpoolPath = None) -> None:
-    """A dead letter whole: its line and the server's reason."""
+def show_letter(number: int, kind: OfKind = Kind.DEAD, spool: SpoolPath = None) -> None:
+    """One of them whole: a dead letter's line and the server's reason; an event as it was handed in, and the rule."""
     with _looked_at(spool) as opened:
-        found = next((letter for letter in opened.dead_letters(number - 1, 1) if letter.id == number), None)
+        found = next((plain for plain in _of_kind(opened, kind) if plain["id"] == number), None)
     if found is None:
-        raise UserError(f"There is no dead letter {number}: 'hearthflux dead-letters list' shows those there are.")
-    for name, value in _plain(found).items():
+        what, more = ("dead letter", "") if kind is Kind.DEAD else (f"{kind} event", f" --kind {kind}")
+        raise UserError(f"There is no {what} {number}: 'hearthflux dead-letters list{more}' shows those there are.")
+    for name, value in found.items():
         typer.echo(f"{name:>7}: {value}")
 
 
 @dead_letters_app.command("export")
-def export_letters(target: Path, spool: SpoolPath = None) -> None:
+def export_letters(target: Path, kind: OfKind = Kind.DEAD, spool: SpoolPath = None) -> None:
     """Write all of them to a file, one JSON object a line."""
     with _looked_at(spool) as opened:
         try:
             with target.open("w") as output:
                 count = 0
-                for letter in _all_letters(opened):
-                    output.write(json.dumps(_plain(letter)) + "\n")
+                for plain in _of_kind(opened, kind):
+                    output.write(json.dumps(plain) + "\n")
                     count += 1
         except OSError as error:
             raise UserError(f"{target} cannot be written: {error.strerror}.") from None
-    typer.echo(f"{count:,} dead letters written to {target}")
+    typer.echo(f"{count:,} {'dead letters' if kind is Kind.DEAD else f'{kind} events'} written to {target}")
 
 
 @dead_letters_app.command("replay")

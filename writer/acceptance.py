@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Callable
 
 from writer.backlog import Part
+from writer.findings import Finding
 from writer.settings import WriterSettings
 from writer.signal import Signal
 from writer.spool import SpoolError
 from writer.stats import Stats
-from writer.store import Refusal, Store
+from writer.store import Store
 from writer.writer_log import WriterLog
 
 # For one commit; less while nothing waits to be sent, so that the server soon has work.
@@ -36,13 +37,13 @@ class Acceptance:
         settings: WriterSettings,
         store: Store,
         stats: Stats,
-        refused: deque[Refusal],
+        found: deque[Finding],
         log: WriterLog,
         *,
         accepted: Callable[[], None],
         room: Signal,
     ) -> None:
-        self._settings, self._store, self._stats, self._refused, self._log = settings, store, stats, refused, log
+        self._settings, self._store, self._stats, self._found, self._log = settings, store, stats, found, log
         self._accepted, self._room = accepted, room
         self._wake = Signal()
         # (lines, how many)
@@ -101,7 +102,7 @@ class Acceptance:
         self._log.say(logging.WARNING, "the spool is full: new events are dropped", dropped=self._stats.dropped)
 
     def wake(self) -> None:
-        """There are refused events to keep."""
+        """There are findings to keep."""
         self._wake.send()
 
     @property
@@ -112,10 +113,12 @@ class Acceptance:
     async def run(self) -> None:
         """Commit until `stop`, and then what is left."""
         while self._open or self._parts:
-            if not self._parts and not self._refused:
+            if not self._parts and not self._found:
                 await self._wake.wait(SETTLE_SECONDS if self._store.backlog.resolved else None)
             if not await self._commit() and self._open:
                 await asyncio.sleep(SETTLE_SECONDS)
+        if self._found:
+            await self._commit()
 
     def stop(self) -> None:
         self._open = False
@@ -124,18 +127,18 @@ class Acceptance:
 
     async def _commit(self) -> bool:
         parts, group, size = self._parts, self._group, self._buffered_bytes
-        refused = list(self._refused)
-        self._refused.clear()
+        found = list(self._found)
+        self._found.clear()
         self._parts, self._group, self._buffered_bytes, self._committing_bytes = [], None, 0, size
         self._committing = group
         error: BaseException | None = None
         try:
             if self._settings.when_full == "drop_oldest":
                 await self._make_room()
-            await self._store.commit(self._store.backlog.seal(parts, self._settings.chunk_size), refused)
+            await self._store.commit(self._store.backlog.seal(parts, self._settings.chunk_size), found)
         except Exception as problem:
             error = problem
-            self._refused.extendleft(reversed(refused))
+            self._found.extendleft(reversed(found))
         self._committing_bytes, self._committing = 0, None
         if error is None:
             self._stats.accepted += sum(lines for _, lines in parts)

@@ -60,7 +60,7 @@ class BatchWriter:
             settings,
             self._store,
             stats,
-            self._intake.refused,
+            self._intake.quality.findings,
             self._log,
             accepted=self._senders.wake,
             room=resolved,
@@ -202,9 +202,10 @@ class BatchWriter:
             self._encoded_at_once = max(ENCODED_AT_LEAST, taken // 2)
         elif seconds < SHORTEST_ENCODING and taken == at_once:
             self._encoded_at_once = min(ENCODED_AT_MOST, at_once * 2)
+        if self._intake.quality.findings:
+            self._acceptance.wake()
         if encoded.refused:
             self._stats.rejected += encoded.refused
-            self._acceptance.wake()
             self._log.say(logging.WARNING, "events refused", reason=str(encoded.first), rejected=self._stats.rejected)
         return encoded
 

@@ -1,9 +1,8 @@
-"""From events to lines: encodes, applies the quality rules, and keeps what was refused for a look."""
+"""From events to lines: encodes, and applies the quality rules."""
 
 from __future__ import annotations
 
 import re
-from collections import deque
 from dataclasses import dataclass
 
 from event_schema import Event, InvalidEvent, Measurement
@@ -12,9 +11,6 @@ from writer.line_protocol import EARLIEST_NS, LATEST_NS
 from writer.quality import LeftOutError, Quality
 from writer.settings import WriterSettings
 
-# Refused events wait here for the next commit; with a disk that is full the oldest give way.
-REFUSED_WAITING = 1000
-SHOWN_OF_AN_EVENT = 4000
 UNIT = "unit_of_measurement"
 
 REMEMBERED_POINTS = 50_000
@@ -46,7 +42,6 @@ class Intake:
         watched = UNIT if self.quality.watch_units else ""
         encoder = Encoder(measurement, self.quality, watched=watched, compiled=compiled)
         self._encode, self._encode_many = encoder.encode, encoder.encode_many
-        self.refused: deque[tuple[str, str, str]] = deque(maxlen=REFUSED_WAITING)
 
     def encode(self, events: list[Event], start: int, stop: int, most_bytes: int, seen: Seen | None = None) -> Encoded:
         """events[start:stop], or fewer of them where they take `most_bytes` or more. `seen` is handed from part to part
@@ -114,6 +109,4 @@ class Intake:
     def _refuse(self, event: Event, error: InvalidEvent, done: Encoded) -> None:
         done.refused += 1
         done.first = done.first or error
-        entity = str(getattr(event, "entity_id", ""))
-        self.quality.refused(entity, error)
-        self.refused.append((entity, str(error), repr(event)[:SHOWN_OF_AN_EVENT]))
+        self.quality.refused(event, error)

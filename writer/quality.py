@@ -10,22 +10,32 @@ Each rule rejects (InvalidEvent), repairs, warns (stores and counts) or is off:
     future     a time too far ahead of this machine's clock         the time becomes now
     retention  a time that the bucket no longer keeps               leaves the event out
     duplicate  a series twice at one time in one call               a copy is left out; another value moves on by 1 ns
+
+What a rule finds is kept for a look as it was handed in: all that is not in the database like that, and of what is
+only warned of the first of each rule and entity, then ever fewer.
 """
 
 from __future__ import annotations
 
 import copy
 import time
+from collections import deque
 from collections.abc import Mapping
 
 from event_schema import Event, Field, InvalidEvent
 from writer.encoder import range_error
+from writer.findings import Finding, Outcome
 from writer.settings import Action
 from writer.units import UNITS
 
 COUNTED_ENTITIES = 10_000
 REMEMBERED_UNITS = 20_000
 SECOND = 1_000_000_000
+# Findings wait here for the next commit; with a disk that is full the oldest give way.
+FINDINGS_WAITING = 10_000
+SHOWN_OF_AN_EVENT = 4000
+# Warnings of one rule and entity that are kept before only each next power of two is.
+WARNINGS_KEPT = 10
 
 
 class LeftOutError(Exception):
@@ -42,39 +52,54 @@ class Quality:
         self._units: dict[str, str] = {}
         self._rejected: InvalidEvent | None = None
         self.counts: dict[tuple[str, str], int] = {}
+        self.findings: deque[Finding] = deque(maxlen=FINDINGS_WAITING)
         self.watch_duplicates = self._action("duplicate") != "off"
         self.watch_units = self._action("unit") != "off"
 
     def _action(self, rule: str) -> Action:
         return self._actions.get(rule, "off")
 
-    def count(self, rule: str, entity: object) -> None:
+    def _count(self, rule: str, entity: object) -> int:
         key = (rule, str(entity))
         if key not in self.counts and len(self.counts) >= COUNTED_ENTITIES:
             key = (rule, "(others)")
-        self.counts[key] = self.counts.get(key, 0) + 1
+        count = self.counts[key] = self.counts.get(key, 0) + 1
+        return count
 
-    def _found(self, rule: str, event: Event, error: InvalidEvent) -> Action:
+    def _keep(self, outcome: Outcome, event: Event, error: InvalidEvent) -> None:
+        entity = str(getattr(event, "entity_id", ""))
+        self.findings.append((outcome, entity, str(error), repr(event)[:SHOWN_OF_AN_EVENT]))
+
+    def _found(self, rule: str, event: Event, error: InvalidEvent, *, repaired: Outcome = "repaired") -> Action:
+        """What to do about it, counted and kept. `repaired` is what a repair makes of the event."""
         action = self._action(rule)
-        if action != "off":
-            self.count(rule, event.entity_id)
+        if action == "off":
+            return action
+        count = self._count(rule, event.entity_id)
         if action == "reject":
             self._rejected = error
             raise error
+        if action == "repair":
+            self._keep(repaired, event, error)
+        elif count <= WARNINGS_KEPT or count & (count - 1) == 0:
+            self._keep("warned", event, error)
         return action
 
-    def refused(self, entity: object, error: InvalidEvent) -> None:
-        """Count a refusal that no rule has counted: the event is not what the schema says."""
+    def refused(self, event: Event, error: InvalidEvent) -> None:
+        """Keep a refused event; count it, unless a rule has: then it is not what the schema says."""
+        self._keep("refused", event, error)
         if error is not self._rejected:
-            self.count("schema", entity)
+            self._count("schema", getattr(event, "entity_id", ""))
         self._rejected = None
 
     # what the encoder asks ------------------------------------------------------------------------------
 
     def unfit(self, event: Event, error: InvalidEvent) -> None:
+        """Returns where the value is to be left out."""
         if self._action("schema") in ("reject", "off"):
             raise error
-        self._found("schema", event, error)
+        self._count("schema", event.entity_id)
+        self._keep("repaired", event, error)
 
     def out_of_range(self, event: Event, field: Field, value: float) -> float | None:
         return None if self._found("range", event, range_error(field, value)) == "repair" else value
@@ -120,7 +145,7 @@ class Quality:
         if event.time_ns < early:
             days = self._retention or 0
             error = InvalidEvent("time_ns", event.time_ns, f"older than the {days:g} days that the bucket keeps")
-            if self._found("retention", event, error) == "repair":
+            if self._found("retention", event, error, repaired="left out") == "repair":
                 raise LeftOutError
             return event
         error = InvalidEvent("time_ns", event.time_ns, "far in the future: is a clock wrong?")
@@ -132,7 +157,8 @@ class Quality:
     def twin(self, event: Event, *, same_values: bool) -> Event:
         """What to store of a second event of one series and time. Raises as `odd_time`."""
         error = InvalidEvent("time_ns", event.time_ns, "the same series and time twice in one call")
-        if self._found("duplicate", event, error) != "repair":
+        repaired: Outcome = "left out" if same_values else "repaired"
+        if self._found("duplicate", event, error, repaired=repaired) != "repair":
             return event
         if same_values:
             raise LeftOutError

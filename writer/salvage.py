@@ -16,6 +16,7 @@ TABLES = {
     "queue": "born, lines, bytes, body",
     "dead_letters": "died, status, reason, line",
     "refused": "seen, entity, rule, event",
+    "noticed": "seen, entity, rule, event, outcome",
 }
 
 Row = tuple[Any, ...]

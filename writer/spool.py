@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from writer import salvage
+from writer import findings, salvage
+from writer.findings import Finding, Kept
 
 # Measured with 2 MB rows, as a busy writer makes them: half of the CPU time of SQLite's defaults. The cache spares
 # reading a row's pages again when it is deleted; a long log lets pages be used again before they are copied, and most
@@ -48,11 +49,7 @@ CREATE TABLE IF NOT EXISTS queue (
 CREATE TABLE IF NOT EXISTS dead_letters (
     id INTEGER PRIMARY KEY AUTOINCREMENT, died REAL NOT NULL, status INTEGER NOT NULL, reason TEXT NOT NULL,
     line BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS refused (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, seen REAL NOT NULL, entity TEXT NOT NULL, rule TEXT NOT NULL,
-    event TEXT NOT NULL);
 """
-REFUSED_KEPT = 10_000
 # Room for the few pages of a delete, given up when the disk is full: without it nothing could ever be freed.
 RESERVE_PAGES = 64
 PAGES_GIVEN_BACK = 2000
@@ -70,7 +67,7 @@ def connect(path: Path, page_bytes: int = PAGE_BYTES) -> sqlite3.Connection:
         for pragma in (f"page_size={page_bytes}", *PRAGMAS):
             db.execute(f"PRAGMA {pragma}")
         db.execute(f"PRAGMA wal_autocheckpoint={LOG_BYTES // _pragma(db, 'page_size')}")
-        db.executescript(SCHEMA)
+        db.executescript(SCHEMA + findings.SCHEMA)
     except BaseException:
         db.close()
         raise
@@ -104,17 +101,6 @@ class DeadLetter:
     status: int
     reason: str
     line: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An event that was refused before it was accepted: which rule it broke, and what it was."""
-
-    id: int
-    seen: float
-    entity: str
-    rule: str
-    event: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,18 +274,18 @@ class Spool:
         self,
         chunks: Sequence[Chunk],
         done: Sequence[tuple[int, int]] = (),
-        refused: Sequence[tuple[str, str, str]] = (),
+        found: Sequence[Finding] = (),
     ) -> None:
-        """One transaction: store chunks, delete resolved ones (first and last id), keep (entity, rule, event) of
-        refused events. Returns when all of it is safe. Raises SpoolError, and then none of it happened but deletes."""
-        if not chunks and not done and not refused:
+        """One transaction: store chunks, delete resolved ones (first and last id), keep what the quality rules found.
+        Returns when all of it is safe. Raises SpoolError, and then none of it happened but deletes."""
+        if not chunks and not done and not found:
             return
         try:
-            self._commit(chunks, done, refused)
+            self._commit(chunks, done, found)
         except SpoolError:
             if not self._relieve(done):
                 raise
-            self._commit(chunks, (), refused)
+            self._commit(chunks, (), found)
         with contextlib.suppress(sqlite3.Error, OSError):
             if done:
                 self._give_back()
@@ -317,9 +303,7 @@ class Spool:
             for mode in ("FULL", "INCREMENTAL"):
                 db.execute(f"PRAGMA auto_vacuum={mode}")
 
-    def _commit(
-        self, chunks: Sequence[Chunk], done: Sequence[tuple[int, int]], refused: Sequence[tuple[str, str, str]]
-    ) -> None:
+    def _commit(self, chunks: Sequence[Chunk], done: Sequence[tuple[int, int]], found: Sequence[Finding]) -> None:
         with self._transaction() as db:
             if done:
                 db.executemany("DELETE FROM queue WHERE id BETWEEN ? AND ?", done)
@@ -328,12 +312,7 @@ class Spool:
                     "INSERT INTO queue (id, born, lines, bytes, body) VALUES (?, ?, ?, ?, ?)",
                     [(chunk.id, chunk.born, chunk.lines, len(chunk.body), chunk.body) for chunk in chunks],
                 )
-            if refused:
-                db.executemany(
-                    "INSERT INTO refused (seen, entity, rule, event) VALUES (?, ?, ?, ?)",
-                    [(time.time(), *item) for item in refused],
-                )
-                db.execute("DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?", [REFUSED_KEPT])
+            findings.keep(db, found)
 
     def bury(self, first: int, last: int, dead: Sequence[tuple[int, str, bytes]]) -> None:
         """The chunks of these ids are on the server, but for `dead`: (status, reason, line) each."""
@@ -366,7 +345,7 @@ class Spool:
         row = self._sql("SELECT sum(lines), sum(bytes), min(id), max(id), min(born) FROM queue").fetchone()
         return Waiting() if row[0] is None else Waiting(*row)
 
-    # dead letters and refused events --------------------------------------------------------------------
+    # dead letters and what the rules found --------------------------------------------------------------------
 
     def dead_letters(self, first: int = 0, most: int = 1000) -> list[DeadLetter]:
         rows = self._sql(
@@ -393,8 +372,9 @@ class Spool:
                     moved += 1
         return moved
 
-    def refused(self, first: int = 0, most: int = 1000) -> list[Refused]:
-        rows = self._sql(
-            "SELECT id, seen, entity, rule, event FROM refused WHERE id > ? ORDER BY id LIMIT ?", [first, most]
-        )
-        return [Refused(*row) for row in rows]
+    def refused(self, after: int = 0, most: int = 1000) -> list[Kept]:
+        return findings.refused(self._opened, after, most)
+
+    def noticed(self, after: int = 0, most: int = 1000) -> list[Kept]:
+        """Events that were repaired, left out or warned of."""
+        return findings.noticed(self._opened, after, most)

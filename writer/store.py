@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from writer.backlog import Backlog
+from writer.findings import Finding
 from writer.settings import WriterSettings
 from writer.spool import LARGE_PAGE_BYTES, PAGE_BYTES, Chunk, Spool, SpoolError
 from writer.writer_log import WriterLog
@@ -21,7 +22,6 @@ from writer.writer_log import WriterLog
 LARGE_BATCH = 4000
 
 T = TypeVar("T")
-Refusal = tuple[str, str, str]
 DeadLine = tuple[int, str, bytes]
 
 
@@ -60,16 +60,16 @@ class Store:
     async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
-    async def commit(self, chunks: Sequence[Chunk], refused: Sequence[Refusal] = ()) -> None:
-        """Accept chunks, keep refused events, and let the disk forget what is resolved. Raises SpoolError: then none
-        of it happened."""
+    async def commit(self, chunks: Sequence[Chunk], found: Sequence[Finding] = ()) -> None:
+        """Accept chunks, keep what the rules found, let the disk forget what is resolved. Raises SpoolError: then
+        none of it happened."""
         backlog = self.backlog
         resolved = backlog.resolved
         # Without durability too, as long as older events wait on the disk: order is kept.
         stored = self._durable or backlog.on_disk_only
-        if stored or resolved or refused:
+        if stored or resolved or found:
             try:
-                await self._run(self._spool.commit, chunks if stored else (), resolved, refused)
+                await self._run(self._spool.commit, chunks if stored else (), resolved, found)
             except SpoolError as error:
                 self._in_trouble(error)
                 raise

@@ -15,6 +15,7 @@ from operations.report.quality import Gap, gaps
 from operations.report.reading import EntityInfo, Value, season_name
 from operations.report.temperatures import by_place, choose_indoor, choose_outdoor, hours_of_day, seasons, spreads
 from operations.spool_view import Refusals, look, refusals
+from writer.findings import Finding
 from writer.spool import Chunk, Spool
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -101,8 +102,8 @@ def test_what_a_spool_keeps_is_read_beside_its_writer(tmp_path: Path) -> None:
         refusals(path)
     spool = Spool(path)
     spool.open()
-    refused = ("sensor.a", "confidence 2: at most 1", "Event()")
-    spool.commit([Chunk(1, 1.0, 2, b"m f=1 1\nm f=2 2\n")], refused=[refused])
+    found: Finding = ("refused", "sensor.a", "confidence 2: at most 1", "Event()")
+    spool.commit([Chunk(1, 1.0, 2, b"m f=1 1\nm f=2 2\n")], found=[found])
     assert look(path).pending == 2
     assert refusals(path) == Refusals({}, {"confidence 2: at most 1": 1})
     spool.close()

@@ -35,6 +35,24 @@ ODD = {
 }
 
 
+# What becomes of them by the actions warn, repair, warn: a value that cannot be stored is left out also with a warning.
+USUALLY = ("warned", "repaired", "warned")
+WHEN_NOT_REFUSED = {
+    "schema": ("repaired", "repaired", "repaired"),
+    "retention": ("warned", "left out", "warned"),
+    "duplicate": ("warned", "left out", "warned"),
+}
+
+
+def kept(home: Home) -> list[tuple[str, str, str]]:
+    """(what became of it, entity, event) of all that the rules found."""
+    spool = Spool.look(home.folder / "spool.sqlite")
+    try:
+        return [(found.outcome, found.entity, found.event) for found in (*spool.noticed(most=9999), *spool.refused())]
+    finally:
+        spool.close()
+
+
 @pytest.mark.parametrize("rule", ODD)
 async def test_each_rule_rejects_or_counts(home: Home, rule: str) -> None:
     settings = {"retention_days": 30, "close_timeout": 20}
@@ -51,10 +69,9 @@ async def test_each_rule_rejects_or_counts(home: Home, rule: str) -> None:
             await writer.write_many(ODD[rule])
         assert (writer.stats.rejected, writer.stats.accepted) == (1, len(ODD[rule]) - 1)
         assert writer.stats.quality == {(rule, "sensor.a"): 1}
-    spool = Spool.look(home.folder / "spool.sqlite")
-    [kept] = spool.refused()
-    spool.close()
-    assert (kept.entity, kept.event) == ("sensor.a", repr(ODD[rule][-1]))
+    assert kept(home) == [
+        (found, "sensor.a", repr(ODD[rule][-1])) for found in (*WHEN_NOT_REFUSED.get(rule, USUALLY), "refused")
+    ]
 
 
 REPAIRS: dict[str, tuple[list[Event], dict[str, list[str]]]] = {
@@ -84,6 +101,32 @@ async def test_a_repair_stores_what_is_right(home: Home, rule: str) -> None:
         assert writer.stats.rejected == 0
     for field, values in stored.items():
         assert home.values(field) == values
+
+
+async def test_of_many_warnings_a_few_are_kept_and_of_repairs_all(home: Home) -> None:
+    odd = [event(time_ns=NOW + number, confidence=2.0 + number) for number in range(1000)]
+    async with BatchWriter(home.settings(quality={"range": "warn"})) as writer:
+        await writer.write_many(odd)
+        assert writer.stats.quality == {("range", "sensor.a"): 1000}
+    numbers = [*range(1, 11), 16, 32, 64, 128, 256, 512]
+    assert kept(home) == [("warned", "sensor.a", repr(odd[number - 1])) for number in numbers]
+    async with BatchWriter(home.settings(quality={"range": "repair"})) as writer:
+        await writer.write_many(odd)
+    assert kept(home)[len(numbers) :] == [("repaired", "sensor.a", repr(one)) for one in odd]
+
+
+async def test_what_is_kept_is_bounded_and_the_refused_are_not_pushed_out(home: Home) -> None:
+    good = [event(time_ns=NOW + number, confidence=2.0) for number in range(10_500)]
+    async with BatchWriter(home.settings(quality={"range": "repair"})) as writer:
+        with pytest.raises(InvalidEvent):
+            await writer.write(event(normalized_value=float("nan")))
+        for start in range(0, len(good), 2100):
+            await writer.write_many(good[start : start + 2100])
+    spool = Spool.look(home.folder / "spool.sqlite")
+    assert len(spool.noticed(most=20_000)) == 10_000
+    assert spool.noticed(10_499)[0].event == repr(good[-1])
+    assert len(spool.refused()) == 1
+    spool.close()
 
 
 async def test_a_time_far_ahead_is_repaired_to_now(home: Home) -> None:

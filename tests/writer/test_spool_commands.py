@@ -111,6 +111,39 @@ async def test_a_spool_is_looked_at_beside_its_running_writer(
         assert "in use by process" in text
 
 
+async def test_what_the_rules_found_is_listed_shown_and_exported_and_never_replayed(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = home.settings(quality={"range": "repair", "duplicate": "repair", "unit": "warn"}, close_timeout=20)
+    path, now = str(settings.spool_path), time.time_ns()
+    too_high = Event(time_ns=now, entity_id="sensor.high", state_value="a", confidence=7.0)
+    odd = Event(time_ns=now, entity_id="sensor.odd", device_class="temperature", unit_of_measurement="W")
+    async with BatchWriter(settings) as writer:
+        await writer.write_many([too_high, odd, odd])
+
+    def listed(kind: str) -> list[dict[str, str]]:
+        text = run(capsys, "dead-letters", "list", "--kind", kind, "--json", "--spool", path)[1]
+        return [json.loads(line) for line in text.splitlines()]
+
+    [repaired], [left_out] = listed("repaired"), listed("left-out")
+    assert repaired["event"] == repr(too_high)
+    assert repaired["rule"].startswith("confidence 7.0: outside its range")
+    assert (left_out["entity"], left_out["event"]) == ("sensor.odd", repr(odd))
+    assert [found["entity"] for found in listed("warned")] == ["sensor.odd", "sensor.odd"]
+    assert (listed("dead"), listed("refused")) == ([], [])
+    number = str(repaired["id"])
+    code, text = run(capsys, "dead-letters", "show", number, "--kind", "repaired", "--spool", path)
+    assert (code, f"event: {too_high!r}" in text) == (0, True)
+    code, text = run(capsys, "dead-letters", "show", number, "--kind", "warned", "--spool", path)
+    assert (code, "There is no warned event" in text) == (1, True)
+    target = tmp_path / "found.jsonl"
+    code, text = run(capsys, "dead-letters", "export", str(target), "--kind", "warned", "--spool", path)
+    assert (code, text) == (0, f"2 warned events written to {target}\n")
+    assert [json.loads(line)["kind"] for line in target.read_text().splitlines()] == ["warned", "warned"]
+    assert run(capsys, "dead-letters", "replay", "--spool", path) == (0, "0 events are in the queue again\n")
+    assert len(listed("repaired")) == 1
+
+
 async def test_what_the_spool_holds_is_readable_by_its_owner_only(
     home: Home, make_events: Callable[..., list[Event]]
 ) -> None:

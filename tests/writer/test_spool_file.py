@@ -20,7 +20,7 @@ def test_an_empty_queue_gives_its_room_back_and_keeps_what_is_dead(tmp_path: Pat
     spool.commit(chunks(1, 10))
     # These lie behind the queue, and have to be moved.
     spool.bury(1, 1, [(400, "no number", b"a line " + bytes([65 + number]) * 5000) for number in range(20)])
-    spool.commit(chunks(11, 10), refused=[("sensor.a", "a rule", "an event")])
+    spool.commit(chunks(11, 10), found=[("refused", "sensor.a", "a rule", "an event")])
     letters, refused = spool.dead_letters(), spool.refused()
     spool.commit((), [(2, 19)])
     assert [chunk.id for chunk in spool.read(0, 99, 9 * MEGABYTE)] == [20]
