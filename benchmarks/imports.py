@@ -3,7 +3,8 @@
 The same states come from a recorder (SQLite), from an export and from a running InfluxDB 1.x, and, as ready events,
 from memory through the writer. Each has a new bucket, and ends when the server has everything. With the live one a
 second server works on the same cores. Memory is this process's: the most in the second half of an import against its
-first. Prints a table and one line of JSON.
+first. CPU is microseconds per state: of this process, of the server, of the old server. Prints a table and one line of
+JSON.
 """
 
 from __future__ import annotations
@@ -73,10 +74,18 @@ class Bench:
     """The two servers, a folder, the states; and what was measured."""
 
     server: LocalInfluxd
+    old: InfluxDB1
     folder: Path
     states: list[State]
     seconds: dict[str, list[float]] = field(default_factory=dict)
     growth: dict[str, float] = field(default_factory=dict)
+    cpu: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """User and system time so far of each process that takes part."""
+        found = {"here": None, "server": self.server.pid, "source": self.old.pid}
+        times = {name: psutil.Process(pid).cpu_times() for name, pid in found.items()}
+        return {name: one.user + one.system + one.children_user + one.children_system for name, one in times.items()}
 
     def new_target(self) -> Target:
         prefix = f"b{secrets.token_hex(3)}_"
@@ -97,9 +106,14 @@ class Bench:
                 await asyncio.sleep(0.2)
 
         watching = asyncio.create_task(watch())
+        burnt = self.cpu_seconds()
         started = time.perf_counter()
         await work()
         self.seconds.setdefault(name, []).append(time.perf_counter() - started)
+        per_state = 1e6 / len(self.states)
+        self.cpu.setdefault(name, []).append(
+            {who: (seconds - burnt[who]) * per_state for who, seconds in self.cpu_seconds().items()}
+        )
         watching.cancel()
         half = len(samples) // 2
         grown = (max(samples[half:]) - max(samples[:half], default=samples[-1])) / 1e6
@@ -139,7 +153,8 @@ class Bench:
         await self.timed(name, work)
 
 
-async def measure(bench: Bench, old: InfluxDB1, rounds: int) -> None:
+async def measure(bench: Bench, rounds: int) -> None:
+    old = bench.old
     old.query("CREATE DATABASE bench")
     old.write("bench", lines(bench.states))
     old.stop()
@@ -176,16 +191,21 @@ def main() -> None:
         server = LocalInfluxd(folder / "influxd")
         old = InfluxDB1(folder / "influxdb1")
         try:
-            bench = Bench(server.start(), folder, make_states(arguments.states))
-            asyncio.run(measure(bench, old.start(), arguments.rounds))
+            bench = Bench(server.start(), old.start(), folder, make_states(arguments.states))
+            asyncio.run(measure(bench, arguments.rounds))
         finally:
             old.stop()
             server.kill()
     middle = {name: statistics.median(seconds) for name, seconds in bench.seconds.items()}
-    print(f"{'':<10}{'states/s':>10}{'of the writer':>15}{'memory MB':>11}")
+    cpu = {
+        name: {who: round(statistics.median(one[who] for one in rounds), 2) for who in rounds[0]}
+        for name, rounds in bench.cpu.items()
+    }
+    print(f"{'':<10}{'states/s':>10}{'of the writer':>15}{'memory MB':>11}{'CPU here':>10}{'server':>8}{'source':>8}")
     for name, seconds in middle.items():
         print(
             f"{name:<10}{arguments.states / seconds:>10,.0f}{middle['writer'] / seconds:>15.2f}{bench.growth[name]:>11}"
+            f"{cpu[name]['here']:>10.1f}{cpu[name]['server']:>8.1f}{cpu[name]['source']:>8.1f}"
         )
     publish(
         {
@@ -197,6 +217,7 @@ def main() -> None:
                 "states": arguments.states,
                 "states_per_second": {name: round(arguments.states / seconds) for name, seconds in middle.items()},
                 "memory_growth_mb": bench.growth,
+                "cpu_us_per_state": cpu,
             },
         }
     )

@@ -4,36 +4,35 @@ Slices of readings come in order of time. Of each, the events that raw events ar
 older goes through the summariser, and its rows to the hours and days that are still kept. Then the position is kept,
 together with all that the next slice builds upon. Events and rows are on this machine's disk (in the writers' spools)
 before the position is: killed at any moment, the import goes on without a gap, and what it sends twice are the same
-points.
+points. The next slice is read and taken meanwhile; what a position says is what was known behind its own slice.
 
 The border between the two is a midnight of the home, so that no hour and no day is made of both.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from itertools import chain
 from typing import Any
 
-from event_schema import Event
 from flux_tasks import SummaryServer, backfill, downsamples
 from operations.errors import UserError
 from operations.imports.borders import Borders
 from operations.imports.existing import Existing, to_datetime, to_ns
 from operations.imports.history import History
-from operations.imports.intake import FUTURE_TOLERANCE, Intake
+from operations.imports.intake import FUTURE_TOLERANCE, Intake, Taken
 from operations.imports.outlet import Outlet, Refused
-from operations.imports.pacing import Clock, Progress, paced
+from operations.imports.pacing import Clock, Progress, ahead, paced
 from operations.imports.position import Position
-from operations.imports.reading import Slice, Source
+from operations.imports.reading import Source
 from operations.imports.recorder import Recorder
 from operations.imports.report import Report
 from operations.imports.statistics import StatisticsPass
-from operations.imports.summarise import MEASUREMENTS, Row, Summariser, ordered
+from operations.imports.summarise import MEASUREMENTS, Summariser
 from operations.imports.target import Target, Writers
 from operations.paths import NO_ROOM
 from writer import SpoolError
@@ -67,9 +66,10 @@ class Importer:
     options: Options
     progress: Callable[[Progress], None] = lambda _: None
     report: Report = field(default_factory=Report)
-    _summariser: Summariser = field(init=False)
     _borders: Borders = field(init=False)
-    _done_to: int = 0
+    _intake: Intake = field(init=False)
+    # How far what is stored comes, and what an import has to know that goes on from there.
+    _reached: Mapping[str, Any] = field(init=False)
     _crossing: dict[str, Any] | None = None
     _statistics_kept: dict[str, Any] | None = None
 
@@ -84,7 +84,8 @@ class Importer:
             now = datetime.now(UTC)
             async with self.target.server() as server:
                 self._borders = Borders.at(now, await self.target.retentions(server), options.zone)
-                self._summariser = Summariser(options.zone)
+                self._intake = Intake(self.history, Summariser(options.zone), self._borders, to_ns(now))
+                self._reached = self._intake.reached(0)
                 report.source, report.dry_run = self.source.name, options.dry_run
                 report.raw_from_ns = self._borders.raw
                 if kept is not None and not options.dry_run:
@@ -105,15 +106,14 @@ class Importer:
             kept = crossing
         self._crossing = crossing if crossing is not None and crossing["border"] == self._borders.raw else None
         self._statistics_kept = kept.get("statistics")
-        self._done_to = kept["done_to"]
-        self.history.restore(kept["history"])
-        self._summariser.restore(kept["summariser"])
+        self._reached = {name: kept[name] for name in self._reached}
+        self._intake.restore(self._reached)
         self.report.take_up(kept["report"])
 
     async def _run_span(self, server: SummaryServer, span: tuple[int, int], now_ns: int) -> None:
         options = self.options
         first = max(span[0], options.start_ns or span[0])
-        start = max(first, self._done_to)
+        start = max(first, self._reached["done_to"])
         stop = min(span[1] + 1, options.stop_ns or span[1] + 1)
         existing = Existing(server, self.target.tiers)
         if start < stop:
@@ -125,7 +125,7 @@ class Importer:
                     writers = await stack.enter_async_context(Writers(self.target, self.position.folder))
                     await self._open_spools(writers)
                 outlet = Outlet(self._borders, existing, self.report, writers, options.keep_going)
-                await self._slices(outlet, Clock(first, start, stop, self.report, self.progress), now_ns)
+                await self._slices(outlet, Clock(first, start, stop, self.report, self.progress))
                 await self._finish(outlet, now_ns)
                 if isinstance(self.source, Recorder):
                     await self._statistics(self.source, outlet)
@@ -149,37 +149,32 @@ class Importer:
             if (self.position.folder / f"{tier.name}.sqlite").exists():
                 await writers.writer(tier.name, MEASUREMENTS.get(tier.name))
 
-    async def _slices(self, outlet: Outlet, clock: Clock, now_ns: int) -> None:
-        intake = Intake(self.history, self.report, self._borders)
-        border = self._borders.raw
-        for begin, end in self._borders.parts(clock.start, clock.stop):
-            async for found in paced(self.source.slices(begin, end), self.options.rate):
-                events = intake.events(found, now_ns)
-                if found.start_ns < border:
-                    await outlet.rows(self._summed_up(list(ordered(chain(*events))), found))
-                else:
-                    await outlet.events(list(chain(*events)))
+    async def _slices(self, outlet: Outlet, clock: Clock) -> None:
+        async with contextlib.aclosing(ahead(self._taken(clock.start, clock.stop))) as coming:
+            async for taken in coming:
+                self.report.merge(taken.report)
+                await outlet.rows(taken.rows)
+                await outlet.events(taken.events)
                 clock.tick()
-                self._keep(found.stop_ns)
-                clock.tell(found.stop_ns)
+                await self._keep(taken.reached)
+                clock.tell(taken.stop_ns)
 
-    def _summed_up(self, events: list[Event], found: Slice) -> list[Row]:
-        """The rows that these events complete."""
-        rows = [row for event in events for row in self._summariser.add(event)]
-        self.report.summed_up += sum(1 for event in events if event.time_ns >= self._borders.oldest)
-        if found.stop_ns == self._borders.raw:
-            rows += self._summariser.close(self._borders.raw)
-        return rows
+    async def _taken(self, start_ns: int, stop_ns: int) -> AsyncGenerator[Taken, None]:
+        for begin, end in self._borders.parts(start_ns, stop_ns):
+            async with contextlib.aclosing(paced(self.source.slices(begin, end), self.options.rate)) as slices:
+                async for found in slices:
+                    yield await self._intake.take(found)
 
     # the end ----------------------------------------------------------------------------------------------
 
     async def _finish(self, outlet: Outlet, now_ns: int) -> None:
-        if self._done_to and self._borders.raw:
+        done_to = self._reached["done_to"]
+        if done_to and self._borders.raw:
             # Windows that are over; one that is still open at the source's end stays open for the next run.
-            await outlet.rows(self._summariser.close(min(now_ns, self._borders.raw)))
+            await outlet.rows(self._intake.summariser.close(min(now_ns, self._borders.raw)))
         await outlet.hold_back(0)
-        if self._done_to:
-            self._keep(self._done_to)
+        if done_to:
+            await self._keep(self._intake.reached(done_to))
 
     async def _statistics(self, source: Recorder, outlet: Outlet) -> None:
         span = await source.statistics_span()
@@ -191,7 +186,7 @@ class Importer:
         clock = Clock(start, found.start(start), stop, self.report, self.progress)
         async for until in found.run(clock.start, stop):
             self._statistics_kept = found.kept
-            self._keep(self._done_to)
+            await self._keep(self._reached)
             clock.tell(until)
         await outlet.hold_back(0)
 
@@ -207,16 +202,12 @@ class Importer:
 
     # position ---------------------------------------------------------------------------------------------
 
-    def _keep(self, done_to: int) -> None:
-        self._done_to = done_to
+    async def _keep(self, reached: Mapping[str, Any]) -> None:
+        self._reached = reached
         if self.options.dry_run:
             return
-        content = {
-            "done_to": done_to,
-            "history": self.history.state(),
-            "summariser": self._summariser.state(),
-            "report": self.report.kept(),
-        }
-        if self._crossing is None and 0 < self._borders.raw <= done_to:
+        content = {**reached, "report": self.report.kept()}
+        if self._crossing is None and 0 < self._borders.raw <= reached["done_to"]:
             self._crossing = {**content, "border": self._borders.raw}
-        self.position.keep({**content, "crossing": self._crossing, "statistics": self._statistics_kept})
+        everything = {**content, "crossing": self._crossing, "statistics": self._statistics_kept}
+        await asyncio.to_thread(self.position.keep, everything)

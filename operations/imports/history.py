@@ -7,11 +7,13 @@ set of attributes of an entity; the parts that change with every reading are fil
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import repeat
-from typing import Any, NamedTuple
+from operator import is_
+from typing import Any, NamedTuple, cast
 
 from event_schema import EnergyMeters, Event, InvalidEvent, Placement, normalized, time_of_day
 from event_schema.conversion import KWH_PER_UNIT
@@ -21,6 +23,7 @@ from operations.imports.reading import SECOND, Reading, Run
 # Every time zone's offset is a whole number of these.
 QUARTER_HOUR = 900 * SECOND
 REMEMBERED_STATES = 20_000
+REMEMBERED_TEMPLATES = 10_000
 METER_CLASS = "total_increasing"
 WEATHER_ATTRIBUTES = ("temperature", "humidity", "pressure", "temperature_unit", "pressure_unit")
 
@@ -37,7 +40,6 @@ class Weather(NamedTuple):
 
 
 NO_WEATHER = Weather()
-NO_CHANGE = (sys.maxsize, NO_WEATHER)
 
 made = variants(
     "time_ns",
@@ -51,16 +53,61 @@ made = variants(
 )
 
 
+class Numbers(dict[str, float | None]):
+    """States as numbers, remembered: a home says the same again and again."""
+
+    def __missing__(self, state: str) -> float | None:
+        if len(self) >= REMEMBERED_STATES:
+            self.clear()
+        number = self[state] = normalized(state)
+        return number
+
+
+class Template(NamedTuple):
+    """What attributes make of an entity's events; `kwh` of one of its meter's units, None where it is no meter."""
+
+    attributes: Mapping[str, Any]
+    event: Event
+    kwh: float | None
+
+
 @dataclass(slots=True)
 class Known:
-    """What is known of an entity. `attributes` are those that `template` was made from."""
+    """What is known of an entity."""
 
     state: str | None = None
     changed_ns: int | None = None
     time_ns: int = 0
-    attributes: Mapping[str, Any] | None = None
-    template: Event | None = None
-    kwh: float | None = None
+
+
+def since_when(run: Run, before: Sequence[str | None], known: int | None) -> list[int]:
+    """Since when each state is what it is; `before`: the states before them, of which the first began at `known`."""
+    since = known
+    if run.changed_ns is not None and None not in run.changed_ns:
+        return cast("list[int]", list(run.changed_ns))
+    return [
+        since := given if given is not None else time_ns if state != last or since is None else since
+        for time_ns, state, last, given in zip(
+            run.times, run.states, before, run.changed_ns or repeat(None), strict=False
+        )
+    ]
+
+
+def seconds_between(earlier: Sequence[int | None], later: Sequence[int]) -> list[int | None]:
+    """Whole seconds; None where there is no earlier time or the clock went back."""
+    return [
+        None if start is None or end < start else (end - start) // SECOND
+        for start, end in zip(earlier, later, strict=True)
+    ]
+
+
+def weather_columns(times: Sequence[int], weather: Sequence[tuple[int, Weather]]) -> Sequence[Any]:
+    """For each of its fields the value at all times, or a list of those at each."""
+    since = [from_ns for from_ns, _ in weather]
+    first, last = bisect_right(since, times[0]) - 1, bisect_right(since, times[-1]) - 1
+    if first == last:
+        return weather[first][1]
+    return [list(column) for column in zip(*(weather[bisect_right(since, at) - 1][1] for at in times), strict=True)]
 
 
 class History:
@@ -86,15 +133,15 @@ class History:
         self._weather = NO_WEATHER
         self._known: dict[str, Known] = {}
         self._meters = EnergyMeters()
-        self._numbers: dict[str, float | None] = {}
-        self._quarter_from = self._quarter_to = 0
-        self._time_of_day = ""
+        self._numbers = Numbers()
+        # By entity and its attributes' identity, which holds as long as the template holds them.
+        self._templates: dict[tuple[str, int], Template] = {}
+        self._quarters: dict[int, str] = {}
 
     def use_registry(self, registry: Mapping[str, Placement | Mapping[str, Any]]) -> None:
         """Take areas, devices and integrations from this registry from now on."""
         self._registry = registry
-        for known in self._known.values():
-            known.attributes = None
+        self._templates.clear()
 
     def event(self, reading: Reading) -> Event:
         """The event of the entity's next reading. Raises InvalidEvent naming the field, the value and the rule."""
@@ -106,67 +153,109 @@ class History:
 
         return self._events(Run.of([reading]), [(reading.time_ns, self._weather)], refuse)[0]
 
-    def events(self, runs: Sequence[Run], refuse: Refuse) -> list[list[Event]]:
+    def events(self, runs: Sequence[Run], refuse: Refuse) -> Iterator[list[Event]]:
         """The events of each entity's next readings; at most one run of an entity. `refuse(entity, time_ns, error)` is
-        told of readings that make none."""
+        told of readings that make none. Take all of them before the next call."""
         weather = [(-sys.maxsize, self._weather)]
         for run in runs:
             if run.entity_id == self._weather_entity:
                 for time_ns, state, attributes in zip(run.times, run.states, run.attributes, strict=True):
                     weather.append((time_ns, self._weather_of(state, attributes)))
         self._weather = weather[-1][1]
-        return [self._events(run, weather, refuse) for run in runs]
+        return (self._events(run, weather, refuse) for run in runs)
 
     def _events(self, run: Run, weather: Sequence[tuple[int, Weather]], refuse: Refuse) -> list[Event]:
-        """`weather` from when on, in order of time."""
-        entity_id = run.entity_id
-        known = self._known.get(entity_id)
+        """Column by column. `weather` from when on, in order of time."""
+        known = self._known.get(run.entity_id)
         if known is None:
-            known = self._known[entity_id] = Known()
-        numbers, increase = self._numbers, self._meters.increase
-        changes = iter(weather[1:])
-        now, (change_ns, after) = weather[0][1], next(changes, NO_CHANGE)
-        before, since = known.state, known.changed_ns
-        template = known.template
-        events: list[Event] = []
-        for time_ns, state, attributes, changed_ns in zip(
-            run.times, run.states, run.attributes, run.changed_ns or repeat(None), strict=False
-        ):
-            if known.attributes is not attributes:
-                try:
-                    self._prepare(known, entity_id, time_ns, attributes)
-                except InvalidEvent as error:
-                    refuse(entity_id, time_ns, error)
-                    continue
-                template = known.template
-            while time_ns >= change_ns:
-                now, (change_ns, after) = after, next(changes, NO_CHANGE)
-            if changed_ns is None:
-                changed_ns = time_ns if state != before or since is None else since
-            duration = None if since is None or changed_ns < since else (changed_ns - since) // SECOND
-            if not self._quarter_from <= time_ns < self._quarter_to:
-                self._see_time(time_ns)
-            try:
-                number = numbers[state]
-            except KeyError:
-                if len(numbers) >= REMEMBERED_STATES:
-                    numbers.clear()
-                number = numbers[state] = normalized(state)
-            energy = None
-            if known.kwh is not None and number is not None:
-                energy = increase(entity_id, number * known.kwh)
-            events.append(
-                made(template, time_ns, self._time_of_day, state or None, before, number, duration, energy, *now)
-            )
-            before, since = state, changed_ns
-            known.time_ns = time_ns
-        known.state, known.changed_ns = before, since
+            known = self._known[run.entity_id] = Known()
+        run, templates = self._with_templates(run, refuse)
+        if not run.times:
+            return []
+        states = run.states
+        before = [known.state, *states[:-1]]
+        changed = since_when(run, before, known.changed_ns)
+        numbers = list(map(self._numbers.__getitem__, states))
+        events = made(
+            len(states),
+            templates[0].event if len(templates) == 1 else [one.event for one in templates],
+            run.times,
+            self._times_of_day(run.times),
+            states if all(states) else [state or None for state in states],
+            before,
+            numbers,
+            seconds_between([known.changed_ns, *changed[:-1]], changed),
+            self._energy(run.entity_id, numbers, templates),
+            *weather_columns(run.times, weather),
+        )
+        known.state, known.changed_ns, known.time_ns = states[-1], changed[-1], run.times[-1]
         return events
 
-    def _see_time(self, time_ns: int) -> None:
-        self._quarter_from = time_ns - time_ns % QUARTER_HOUR
-        self._quarter_to = self._quarter_from + QUARTER_HOUR
-        self._time_of_day = time_of_day(time_ns, self._zone)
+    def _with_templates(self, run: Run, refuse: Refuse) -> tuple[Run, list[Template]]:
+        """The readings whose attributes make events, and the template of each; one where it is the same for all."""
+        same = all(map(is_, run.attributes, repeat(run.attributes[0])))
+        found: list[Template | None] = []
+        before: Any = None
+        for time_ns, attributes in zip(run.times, run.attributes[:1] if same else run.attributes, strict=False):
+            if attributes is not before:
+                try:
+                    template, why = self._template(run.entity_id, time_ns, attributes), None
+                except InvalidEvent as error:
+                    template, why = None, error
+                before = attributes
+            if why is not None:
+                for at in run.times if same else (time_ns,):
+                    refuse(run.entity_id, at, why)
+            found.append(template)
+        whole = [one for one in found if one is not None]
+        if len(whole) < len(found):
+            run = run.chosen([one is not None for one in found] * (len(run) if same else 1))
+        return run, whole
+
+    def _template(self, entity_id: str, time_ns: int, given: Mapping[str, Any]) -> Template:
+        """Raises InvalidEvent."""
+        template = self._templates.get((entity_id, id(given)))
+        if template is None:
+            event = Event.from_home_assistant(
+                {"entity_id": entity_id, "state": "unknown", "attributes": given, "timestamp": time_ns},
+                registry=self._registry,
+                zone=self._zone,
+                attributes=self._attributes,
+            )
+            metered = given.get("state_class") == METER_CLASS
+            kwh = KWH_PER_UNIT.get(str(given.get("unit_of_measurement"))) if metered else None
+            if len(self._templates) >= REMEMBERED_TEMPLATES:
+                self._templates.clear()
+            template = self._templates[entity_id, id(given)] = Template(given, event, kwh)
+        return template
+
+    def _energy(
+        self, entity_id: str, numbers: Sequence[float | None], templates: Sequence[Template]
+    ) -> list[float | None] | None:
+        if all(template.kwh is None for template in templates):
+            return None
+        increase = self._meters.increase
+        units = [template.kwh for template in templates]
+        return [
+            None if number is None or kwh is None else increase(entity_id, number * kwh)
+            for number, kwh in zip(numbers, units if len(units) > 1 else repeat(units[0]), strict=False)
+        ]
+
+    def _times_of_day(self, times: Sequence[int]) -> list[str]:
+        found: list[str] = []
+        while (start := len(found)) < len(times):
+            quarter = times[start] // QUARTER_HOUR
+            stop = bisect_left(times, (quarter + 1) * QUARTER_HOUR, start)
+            found += [self._part_of_day(quarter)] * (stop - start)
+        return found
+
+    def _part_of_day(self, quarter: int) -> str:
+        found = self._quarters.get(quarter)
+        if found is None:
+            if len(self._quarters) >= REMEMBERED_STATES:
+                self._quarters.clear()
+            found = self._quarters[quarter] = time_of_day(quarter * QUARTER_HOUR, self._zone)
+        return found
 
     def last_time_ns(self, entity_id: str) -> int:
         """When the entity's last event was; 0 before its first."""
@@ -181,21 +270,9 @@ class History:
         """The entity has another id from now on: what is known of it goes along."""
         known = self._known.pop(old, None)
         if known is not None:
-            known.attributes = None
             self._known[new] = known
         if old in self._meters.readings:
             self._meters.readings[new] = self._meters.readings.pop(old)
-
-    def _prepare(self, known: Known, entity_id: str, time_ns: int, given: Mapping[str, Any]) -> None:
-        known.template = Event.from_home_assistant(
-            {"entity_id": entity_id, "state": "unknown", "attributes": given, "timestamp": time_ns},
-            registry=self._registry,
-            zone=self._zone,
-            attributes=self._attributes,
-        )
-        known.attributes = given
-        metered = given.get("state_class") == METER_CLASS
-        known.kwh = KWH_PER_UNIT.get(str(given.get("unit_of_measurement"))) if metered else None
 
     def _weather_of(self, state: str, given: Mapping[str, Any]) -> Weather:
         """What a weather entity says. What the schema cannot store (a strange unit) leaves the events without it."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from operator import lt
@@ -160,7 +160,7 @@ class InfluxDB1Export:
 
     # put together ---------------------------------------------------------------------------------------
 
-    async def slices(self, start_ns: int, stop_ns: int) -> AsyncIterator[Slice]:
+    async def slices(self, start_ns: int, stop_ns: int) -> AsyncGenerator[Slice, None]:
         begin = start_ns
         for part in sorted(map(int, self._staged.sizes)):
             if (part + 1) * PART <= start_ns or part * PART >= stop_ns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -262,7 +262,7 @@ class InfluxDB1Server:
 
     # read -----------------------------------------------------------------------------------------------
 
-    async def slices(self, start_ns: int, stop_ns: int) -> AsyncIterator[Slice]:
+    async def slices(self, start_ns: int, stop_ns: int) -> AsyncGenerator[Slice, None]:
         pace = self._pace
         failures = 0
         while start_ns < stop_ns:

@@ -1,54 +1,98 @@
-"""One slice of readings: which become events, which do not and why; counted in the report."""
+"""One slice of readings: its events, or the rows that they complete; what becomes none and why; and what the next slice
+builds upon."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
+from typing import Any
 
 from event_schema import Event, InvalidEvent
 from operations.imports.borders import TOO_OLD, Borders
 from operations.imports.history import History
 from operations.imports.reading import SECOND, Run, Slice, by_entity
 from operations.imports.report import Report
-from operations.imports.summarise import without_twins
+from operations.imports.summarise import Row, Summariser, ordered, without_twins
 
 FUTURE_TOLERANCE = 86_400 * SECOND
 IN_THE_FUTURE = "in the future: a clock was wrong"
+# Then what is being sent has its turn.
+SECONDS_AT_ONCE = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a slice comes to: events of the raw bucket, or rows; what it adds to the report; and how far the history is
+    known behind it. Nothing in it changes when the next slice is taken."""
+
+    stop_ns: int
+    events: list[Event]
+    rows: list[Row]
+    report: Report
+    reached: Mapping[str, Any]
 
 
 @dataclass(slots=True)
 class Intake:
-    history: History
-    report: Report
-    borders: Borders
+    """Takes slices in order of time. `now_ns`: what is much later than that was stamped by a wrong clock."""
 
-    def events(self, found: Slice, now_ns: int) -> list[list[Event]]:
+    history: History
+    summariser: Summariser
+    borders: Borders
+    now_ns: int
+
+    async def take(self, found: Slice) -> Taken:
+        report = Report()
+        by_run = await self._events(found, report)
+        events, rows = list(chain(*by_run)), []
+        if found.start_ns < self.borders.raw:
+            rows, events = self._summed_up(list(ordered(events)), found, report), []
+        return Taken(found.stop_ns, events, rows, report, self.reached(found.stop_ns))
+
+    def reached(self, done_to: int) -> dict[str, Any]:
+        """What an import that goes on from this time has to know, as JSON takes it."""
+        return {"done_to": done_to, "history": self.history.state(), "summariser": self.summariser.state()}
+
+    def restore(self, reached: Mapping[str, Any]) -> None:
+        self.history.restore(reached["history"])
+        self.summariser.restore(reached["summariser"])
+
+    async def _events(self, found: Slice, report: Report) -> list[list[Event]]:
         """The events of each entity in order of time."""
-        self.report.skipped.merge(found.skipped)
-        latest = now_ns + FUTURE_TOLERANCE
-        possible = [self._up_to(run, latest) for run in found.runs]
+
+        def refused(entity_id: str, time_ns: int, error: InvalidEvent) -> None:
+            report.skipped.add(entity_id, f"{error.field}: {error.rule}", time_ns)
+
+        report.skipped.merge(found.skipped)
+        possible = [self._up_to_now(run, report) for run in found.runs]
         series: dict[str, set[str]] = {}
         for run in possible:
             series.setdefault(run.entity_id, set()).add(run.series)
         runs = by_entity(possible)
         made = []
-        for run, events in zip(runs, self.history.events(runs, self._refused), strict=True):
-            self._see(run.entity_id, events, series[run.entity_id])
+        began = time.perf_counter()
+        for run, events in zip(runs, self.history.events(runs, refused), strict=True):
+            self._see(run.entity_id, events, series[run.entity_id], report)
             made.append(without_twins(events))
+            if time.perf_counter() - began > SECONDS_AT_ONCE:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
         return made
 
-    def _up_to(self, run: Run, latest: int) -> Run:
+    def _up_to_now(self, run: Run, report: Report) -> Run:
+        latest = self.now_ns + FUTURE_TOLERANCE
         if not run.times or run.times[-1] <= latest:
             return run
         for time_ns in run.times[bisect_right(run.times, latest) :]:
-            self.report.skipped.add(run.entity_id, IN_THE_FUTURE, time_ns)
+            report.skipped.add(run.entity_id, IN_THE_FUTURE, time_ns)
         return run.between(run.times[0], latest + 1)
 
-    def _refused(self, entity_id: str, time_ns: int, error: InvalidEvent) -> None:
-        self.report.skipped.add(entity_id, f"{error.field}: {error.rule}", time_ns)
-
-    def _see(self, entity_id: str, events: list[Event], series: set[str]) -> None:
+    def _see(self, entity_id: str, events: list[Event], series: set[str], report: Report) -> None:
         """Count those that end up somewhere. What is older makes events too: its value may still hold when the first
         window begins that is kept."""
         oldest = self.borders.oldest
@@ -56,9 +100,17 @@ class Intake:
         if events and events[0].time_ns < oldest:
             first = bisect_left(events, oldest, key=_time)
             for event in events[:first]:
-                self.report.skipped.add(entity_id, TOO_OLD, event.time_ns)
+                report.skipped.add(entity_id, TOO_OLD, event.time_ns)
         if first < len(events):
-            self.report.see(entity_id, events[first:] if first else events, series)
+            report.see(entity_id, events[first:] if first else events, series)
+
+    def _summed_up(self, events: list[Event], found: Slice, report: Report) -> list[Row]:
+        """The rows that these events complete."""
+        rows = [row for event in events for row in self.summariser.add(event)]
+        report.summed_up = sum(1 for event in events if event.time_ns >= self.borders.oldest)
+        if found.stop_ns == self.borders.raw:
+            rows += self.summariser.close(self.borders.raw)
+        return rows
 
 
 _time = attrgetter("time_ns")

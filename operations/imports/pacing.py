@@ -1,14 +1,18 @@
-"""Slices one after the other: read ahead, not faster than is allowed, with progress and an estimate."""
+"""One after the other: made ahead, not faster than is allowed, with progress and an estimate."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from operations.imports.reading import Slice
 from operations.imports.report import Report
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +62,26 @@ class Clock:
         )
 
 
-async def paced(slices: AsyncIterator[Slice], rate: float | None) -> AsyncIterator[Slice]:
+async def paced(slices: AsyncGenerator[Slice, None], rate: float | None) -> AsyncGenerator[Slice, None]:
     """The slices, so slowly that not more than `rate` readings come per second."""
     began, readings = time.monotonic(), 0
-    async for found in ahead(slices):
-        yield found
-        readings += found.count
-        if rate is not None:
-            await asyncio.sleep(max(0.0, readings / rate - (time.monotonic() - began)))
+    async with aclosing(ahead(slices)) as coming:
+        async for found in coming:
+            yield found
+            readings += found.count
+            if rate is not None:
+                await asyncio.sleep(max(0.0, readings / rate - (time.monotonic() - began)))
 
 
-async def ahead(slices: AsyncIterator[Slice]) -> AsyncIterator[Slice]:
-    """The slices, each read while the one before it is at work. Raises what the source raises, in its place."""
-    ready: asyncio.Queue[Slice | BaseException | None] = asyncio.Queue(1)
+async def ahead(source: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """What comes, each made while the one before it is at work. Raises what the source raises, in its place."""
+    ready: asyncio.Queue[T | BaseException | None] = asyncio.Queue(1)
 
     async def read() -> None:
         try:
-            async for one in slices:
-                await ready.put(one)
+            async with aclosing(source):
+                async for one in source:
+                    await ready.put(one)
             await ready.put(None)
         except Exception as error:
             await ready.put(error)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import compress, repeat
 from typing import Any, NamedTuple, Protocol
 
 SECOND = 1_000_000_000
@@ -56,6 +56,17 @@ class Run:
             self.states[first:end],
             self.attributes[first:end],
             None if self.changed_ns is None else self.changed_ns[first:end],
+        )
+
+    def chosen(self, which: Sequence[bool]) -> Run:
+        """The readings for which it is true."""
+
+        def column(values: Sequence[Any]) -> list[Any]:
+            return list(compress(values, which))
+
+        changed = None if self.changed_ns is None else column(self.changed_ns)
+        return Run(
+            self.entity_id, self.series, column(self.times), column(self.states), column(self.attributes), changed
         )
 
     @classmethod
@@ -150,7 +161,7 @@ class Source(Protocol):
     async def span(self) -> tuple[int, int] | None:
         """(first, last) time in it; None where it holds nothing."""
 
-    def slices(self, start_ns: int, stop_ns: int) -> AsyncIterator[Slice]:
+    def slices(self, start_ns: int, stop_ns: int) -> AsyncGenerator[Slice, None]:
         """Everything in [start_ns, stop_ns) in slices that follow each other without a gap."""
 
     def left_out(self) -> dict[str, str]:

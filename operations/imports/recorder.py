@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -141,7 +141,7 @@ class Recorder:
         begin, end = self._database.nanoseconds((first, last))
         return None if begin is None or end is None else (begin, end + LAST_MICROSECOND)
 
-    async def slices(self, start_ns: int, stop_ns: int) -> AsyncIterator[Slice]:
+    async def slices(self, start_ns: int, stop_ns: int) -> AsyncGenerator[Slice, None]:
         while start_ns < stop_ns:
             stop = self._pace.next(start_ns, stop_ns)
             found = await asyncio.to_thread(self._slice, start_ns, stop)

@@ -50,6 +50,16 @@ class EntityReport:
             if last is not None:
                 setattr(self, name, last)
 
+    def merge(self, later: EntityReport) -> None:
+        """Count what was counted behind it, too."""
+        self.readings.merge(later.readings)
+        for one in later.series:
+            if one not in self.series and len(self.series) < SERIES_NAMED:
+                self.series.append(one)
+        for name in ("unit", "device_class", "friendly_name"):
+            if last := getattr(later, name):
+                setattr(self, name, last)
+
     def as_list(self) -> list[Any]:
         seen = self.readings
         return [seen.count, seen.first_ns, seen.last_ns, self.series, self.unit, self.device_class, self.friendly_name]
@@ -86,6 +96,14 @@ class Report:
         self.readings.add(events[0].time_ns, 0)
         self.readings.add(events[-1].time_ns, len(events))
         self.entities.setdefault(entity_id, EntityReport()).see(events, series)
+
+    def merge(self, later: Report) -> None:
+        """Count the readings of the next slice, too, and what was skipped of it."""
+        self.readings.merge(later.readings)
+        self.skipped.merge(later.skipped)
+        self.summed_up += later.summed_up
+        for entity_id, one in later.entities.items():
+            self.entities.setdefault(entity_id, EntityReport()).merge(one)
 
     # keep and take up again ---------------------------------------------------------------------------------
 

@@ -272,7 +272,7 @@ class Summariser:
     def state(self) -> dict[str, Any]:
         """Open windows and last events, as JSON takes them."""
         return {
-            "stop": self._stop,
+            "stop": dict(self._stop),
             "last": {entity: last.kept() for entity, last in self._last.items()},
             "readings": [[entity, *last.kept()] for (entity, _), last in self._readings.items()],
             "open": {

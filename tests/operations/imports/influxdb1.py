@@ -52,6 +52,11 @@ class InfluxDB1:
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> InfluxDB1:
         configuration = self.folder / "influxdb.conf"
         configuration.write_text(
