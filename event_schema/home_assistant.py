@@ -237,6 +237,19 @@ SUMMARY_FIELDS = (
 )
 
 HOURLY_EVENTS = Measurement(name="hourly_events", tags=SUMMARY_TAGS, fields=SUMMARY_FIELDS)
+# Beside the hours, for the days made of them: what a value held at an hour's start whose class has no row in that hour,
+# as the entity spoke in it under another one only.
+HOURLY_CARRIED = Measurement(
+    name="hourly_carried",
+    tags=SUMMARY_TAGS,
+    fields=tuple(one for one in SUMMARY_FIELDS if one.function in ("value_time", "known_time", "on_time")),
+)
+# From which hour on a reconciling run computes again: still 1 after one that was cut off, so that the next one does.
+HOURLY_UNFINISHED = Measurement(
+    name="hourly_unfinished",
+    tags=(),
+    fields=(Field(name="unfinished", kind="float", minimum=0.0, maximum=1.0, description="1 until a run is done"),),
+)
 DAILY_EVENTS = Measurement(name="daily_events", tags=SUMMARY_TAGS, fields=SUMMARY_FIELDS)
 
 # Rows made from Home Assistant's long-term statistics (`hearthflux import recorder`), in the buckets of the summaries.

@@ -1,7 +1,7 @@
 """Summaries made right: every row of a span computed from the raw events, compared with what is stored, and mended.
 
-Worked off by days of the home, oldest first. A day is computed whole before anything of it is written; rows that should
-not be there are deleted, what differs is written. So it may be interrupted at any point, run beside the live tasks, and
+Worked off by days of the home, oldest first. A day is computed whole before anything of it is written; what differs is
+written, then what should not be there is deleted. So it may be interrupted at any point, run beside the live tasks, and
 run again: what is right is not touched.
 """
 
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from event_schema import HOLD_DAYS
 from event_schema.calendar import Span, day_of, day_start
 from flux_tasks.raw import raw_events
-from flux_tasks.rows import Key, RawEvents, Row, rows_of
+from flux_tasks.rows import Key, RawEvents, Row, carried_of, rows_of
 from flux_tasks.rows import Window as RowWindow
 from flux_tasks.server import ServerProblem, SummaryServer
 from flux_tasks.specs import Downsample, downsamples
@@ -64,6 +64,15 @@ class _Day:
         return Span(min(window.start for window in several), max(window.stop for window in several))
 
 
+@dataclass(frozen=True, slots=True)
+class _Mended:
+    """What should be stored of some windows, and the starts of those that were not right, before and after."""
+
+    wanted: Mapping[Key, Row]
+    touched: set[int]
+    wrong: set[int]
+
+
 def _utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
@@ -108,25 +117,33 @@ async def _days(
     ]
 
 
-def _row_windows(spec: Downsample, windows: Sequence[Window]) -> list[RowWindow]:
-    def by_hour(window: Window) -> bool:
-        on_the_hour = all(moment.minute == moment.second == 0 for moment in (window.start, window.stop))
-        return spec.hours is not None and on_the_hour
-
-    return [RowWindow(_ns(window.start), _ns(window.stop), by_hour(window)) for window in windows]
-
-
 async def _expected(server: SummaryServer, spec: Downsample, day: _Day) -> RawEvents:
     return await raw_events(server, spec, day.since, day.span.start, day.span.stop)
-
-
-async def _stored(server: SummaryServer, spec: Downsample, windows: Sequence[Window]) -> dict[Key, Row]:
-    return await stored_rows(server, spec, windows[0].start, windows[-1].stop)
 
 
 def _only(rows: Mapping[Key, Row], windows: Sequence[Window]) -> dict[Key, Row]:
     starts = {_ns(window.start) for window in windows}
     return {key: row for key, row in rows.items() if key.start in starts}
+
+
+async def _put_right(
+    server: SummaryServer, spec: Downsample, windows: Sequence[Window], fresh: Mapping[Key, Row], *, edge: bool
+) -> _Mended:
+    """Compare, write what differs, and look whether it is right then."""
+
+    async def stored() -> dict[Key, Row]:
+        # An hour's row of nothing held is as good as none (templates/macros/over_time.flux.j2).
+        found = _only(await stored_rows(server, spec, windows[0].start, windows[-1].stop), windows)
+        return {key: row for key, row in found.items() if "last_holds" in row or any(row.values())}
+
+    there = await stored()
+    wanted = {key: wanted_row(fresh.get(key), there.get(key), edge=edge) for key in fresh.keys() | there.keys()}
+    wanted = {key: row for key, row in wanted.items() if row}
+    difference = changes(wanted, there)
+    if not difference.starts:
+        return _Mended(wanted, set(), set())
+    await apply(server, spec, wanted, difference)
+    return _Mended(wanted, difference.starts, changes(wanted, await stored()).starts)
 
 
 async def _mend(
@@ -138,20 +155,15 @@ async def _mend(
         windows = day.windows.get(spec.tier)
         if not windows:
             continue
-        stored = _only(await _stored(server, spec, windows), windows)
-        fresh = rows_of(events, _row_windows(spec, windows))
-        wanted = {
-            key: wanted_row(fresh.get(key), stored.get(key), edge=day.edge) for key in fresh.keys() | stored.keys()
-        }
-        wanted = {key: row for key, row in wanted.items() if row}
-        to_write, to_delete = changes(wanted, stored)
-        touched = {key.start for key in to_write} | {start for _, start in to_delete}
-        if touched:
-            await apply(server, spec, to_write, to_delete)
-            left, strays = changes(wanted, _only(await _stored(server, spec, windows), windows))
-            report.wrong += len({key.start for key in left} | {start for _, start in strays})
+        row_windows = [RowWindow(_ns(window.start), _ns(window.stop)) for window in windows]
+        rows = await _put_right(server, spec, windows, rows_of(events, row_windows), edge=day.edge)
+        touched, wrong = rows.touched, rows.wrong
+        if spec.hourly:
+            beside = await _put_right(server, spec.carried, windows, carried_of(events, row_windows), edge=day.edge)
+            touched, wrong = touched | beside.touched, wrong | beside.wrong
+        report.wrong += len(wrong)
         report.computed += len(windows) if count_all else len(touched)
-        report.rows[spec.tier] += len(wanted) if count_all else len({key for key in wanted if key.start in touched})
+        report.rows[spec.tier] += len([key for key in rows.wanted if count_all or key.start in touched])
 
 
 async def _work(

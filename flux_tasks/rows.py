@@ -16,7 +16,6 @@ from typing import NamedTuple
 from event_schema import METER_DEVICE_CLASSES, METER_RESET_SHARE, NUMBER_DOMAINS
 
 NS_PER_SECOND = 1_000_000_000
-NS_PER_HOUR = 3600 * NS_PER_SECOND
 
 Row = dict[str, float]
 
@@ -41,12 +40,10 @@ class Said(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Start and stop in nanoseconds. A day that is made of hours has nothing of an hour that its class is silent in
-    while the entity speaks under another class (`by_hour`)."""
+    """Start and stop in nanoseconds."""
 
     start: int
     stop: int
-    by_hour: bool = False
 
 
 @dataclass(slots=True)
@@ -93,6 +90,28 @@ def rows_of(events: RawEvents, windows: Sequence[Window]) -> dict[Key, Row]:
     return dict(rows)
 
 
+def carried_of(events: RawEvents, windows: Sequence[Window]) -> dict[Key, Row]:
+    """What values held at the start of windows that have no row of their class, as the entity spoke in it under another
+    one only: what the tasks keep beside the hours for the days made of them."""
+    rows: dict[Key, Row] = {}
+    for entity, said in events.said.items():
+        said.sort()
+        times = [one.at for one in said]
+        for window in windows:
+            first, end = bisect_left(times, window.start), bisect_left(times, window.stop)
+            if not 0 < first < end or times[first] == window.start:
+                continue
+            before = said[first - 1]
+            of = (before.domain, before.device_class)
+            if before.is_number and of not in _by_class(said[first:end]):
+                held = (times[first] - window.start) / NS_PER_SECOND
+                row: Row = {"value_seconds": before.number * held, "covered_seconds": held}
+                if of[0] not in NUMBER_DOMAINS:
+                    row["on_seconds"] = held if before.number == 1 else 0.0
+                rows[Key(entity, *of, window.start)] = row
+    return rows
+
+
 def _by_class(said: Iterable[Said]) -> Mapping[tuple[str, str], list[Said]]:
     found: dict[tuple[str, str], list[Said]] = defaultdict(list)
     for one in said:
@@ -120,10 +139,6 @@ def _over_time(rows: dict[Key, Row], entity: str, said: Sequence[Said], first: i
     """`said[first:end]` is what the entity said in the window; what is before it holds at the window's start."""
     inside = said[first:end]
     several = said[max(first - 1, 0) : end]
-    spoke: dict[int, set[tuple[str, str]]] = defaultdict(set)
-    if window.by_hour:
-        for one in inside:
-            spoke[one.at // NS_PER_HOUR].add((one.domain, one.device_class))
     area: dict[tuple[str, str], list[float]] = defaultdict(list)
     known: dict[tuple[str, str], int] = defaultdict(int)
     on: dict[tuple[str, str], int] = defaultdict(int)
@@ -133,10 +148,9 @@ def _over_time(rows: dict[Key, Row], entity: str, said: Sequence[Said], first: i
         if not one.is_number or until <= begin:
             continue
         of = (one.domain, one.device_class)
-        held = _counted(of, begin, until, spoke) if window.by_hour else until - begin
-        area[of].append(one.number * (held / NS_PER_SECOND))
-        known[of] += held
-        on[of] += held if one.number == 1 else 0
+        area[of].append(one.number * ((until - begin) / NS_PER_SECOND))
+        known[of] += until - begin
+        on[of] += until - begin if one.number == 1 else 0
     last = inside[-1]
     for of, numbers in _by_class(inside).items():
         row = rows[Key(entity, *of, window.start)]
@@ -150,17 +164,6 @@ def _over_time(rows: dict[Key, Row], entity: str, said: Sequence[Said], first: i
         if of[1] in METER_DEVICE_CLASSES and any(one.is_number for one in numbers):
             readings = [one for one in said[:end] if one.is_number and of == (one.domain, one.device_class)]
             row["increase"] = _increase(readings, window)
-
-
-def _counted(of: tuple[str, str], begin: int, end: int, spoke: Mapping[int, set[tuple[str, str]]]) -> int:
-    held = 0
-    while begin < end:
-        hour = begin // NS_PER_HOUR
-        until = min(end, (hour + 1) * NS_PER_HOUR)
-        if hour not in spoke or of in spoke[hour]:
-            held += until - begin
-        begin = until
-    return held
 
 
 def _increase(numbers: Sequence[Said], window: Window) -> float:

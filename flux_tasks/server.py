@@ -49,14 +49,21 @@ class SummaryServer(Connection):
             except Exception as error:
                 raise self.problem(error) from None
 
-    async def delete_row(self, bucket: str, measurement: str, entity_id: str, time_ns: int) -> None:
-        """Delete what an entity has at one instant. Raises ServerProblem."""
+    async def delete_row(
+        self, bucket: str, measurement: str, time_ns: int, entity_id: str, domain: str, device_class: str
+    ) -> None:
+        """Delete what an entity has in a class at one instant; without a device class, all that it has in the domain:
+        a predicate can't ask for a tag that is not there. Raises ServerProblem."""
         await self.open()
-        quoted = entity_id.replace("\\", "\\\\").replace('"', '\\"')
         moment = f"{datetime.fromtimestamp(time_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}Z"
+        tags = {"_measurement": measurement, "entity_id": entity_id, "domain": domain, "device_class": device_class}
+        predicate = " AND ".join(f"{name}={_quoted(value)}" for name, value in tags.items() if value)
         try:
-            await self.client.delete_api().delete(
-                moment, moment, f'_measurement="{measurement}" AND entity_id="{quoted}"', bucket=bucket, org=self.org
-            )
+            await self.client.delete_api().delete(moment, moment, predicate, bucket=bucket, org=self.org)
         except Exception as error:
             raise self.problem(error) from None
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,10 +15,12 @@ from event_schema import (
     SUMMARY_FIELDS,
     SUMMARY_TAGS,
     TIERS,
+    Measurement,
     Tier,
     Tiers,
 )
 from event_schema.calendar import has_whole_hours
+from event_schema.home_assistant import HOURLY_CARRIED, HOURLY_UNFINISHED
 from templates.render import render, render_script
 
 HOUR = timedelta(hours=1)
@@ -28,8 +30,6 @@ OFFSETS = {"hourly": timedelta(minutes=5), "daily": timedelta(minutes=15)}
 # How far back the reconciling tasks look for late events and missed runs.
 LATE_HORIZON = timedelta(hours=48)
 LONGEST_HORIZON = timedelta(days=30)
-# A window may look back that long from its start: its raw events have to be there to compute it again.
-LOOK_BACK = timedelta(days=HOLD_DAYS + 1)
 RECONCILE_OFFSETS = {"hourly": timedelta(minutes=25), "daily": timedelta(minutes=40)}
 
 
@@ -64,7 +64,8 @@ class Downsample:
     """Windows of one tier. `home_zone` decides where a day begins; hours are UTC's.
 
     Days are made of the rows of `hours`, another spec, where `from_hours` (days begin at whole hours of UTC), else of
-    the raw events, as hours are. `horizon`: how far back late events are looked for.
+    the raw events, as hours are. `horizon`: how far back late events are looked for. `source_retention` is how long the
+    raw events are kept, `target_retention` how long the rows are (None: for ever).
     """
 
     name: str
@@ -77,6 +78,8 @@ class Downsample:
     offset: timedelta
     home_zone: str = "UTC"
     horizon: timedelta = LATE_HORIZON
+    source_retention: timedelta | None = None
+    target_retention: timedelta | None = None
     hours: Downsample | None = None
     tags: tuple[str, ...] = tuple(tag.name for tag in SUMMARY_TAGS)
     aggregates: tuple[Aggregate, ...] = AGGREGATES
@@ -181,6 +184,10 @@ class Downsample:
         return tuple(self.names[part] for part in ("value_time", "known_time", "on_time", "increase"))
 
     @property
+    def carried_fields(self) -> tuple[str, ...]:
+        return HOURLY_CARRIED.field_names
+
+    @property
     def day_extremes(self) -> dict[str, str]:
         """The fields of a day that are one of its hours', the first of them by which column; `-`: descending."""
         orders = {"min": "_value", "max": "-_value"}
@@ -202,9 +209,36 @@ class Downsample:
         return HOLD_DAYS * 24 - 12
 
     @property
+    def carried(self) -> Downsample:
+        """The hours' rows of classes that only held in them."""
+        return replace(self, target_measurement=HOURLY_CARRIED.name)
+
+    @property
+    def unfinished(self) -> Measurement:
+        return HOURLY_UNFINISHED
+
+    @property
     def horizon_days(self) -> int:
-        """Days of the home that are looked through, today not counted."""
+        """Days of the home that are looked through, today not counted: none that reads what is past its retention or
+        writes what would be."""
+        kept = [(self.source_retention, self.reach), (self.target_retention, self.written_back)]
+        if self.from_hours and self.hours is not None:
+            kept[0] = (self.hours.target_retention, self.reach)
+        possible = [(retention - back(0)) // DAY for retention, back in kept if retention is not None]
+        return max(0, min([self.wanted_days, *possible]))
+
+    @property
+    def wanted_days(self) -> int:
+        """The horizon in whole days of the home."""
         return -(-self.horizon // DAY)
+
+    def written_back(self, days: int) -> timedelta:
+        """How old the start of a window may be, that many days back: today's part, and an hour when a day has 25."""
+        return (days + 1) * DAY + (timedelta(0) if self.home_zone == "UTC" else HOUR)
+
+    def reach(self, days: int) -> timedelta:
+        """How old what is read for it may be: values hold for days."""
+        return self.written_back(days) + HOLD_DAYS * DAY
 
     @property
     def reconcile_every(self) -> timedelta:
@@ -239,7 +273,7 @@ class Downsample:
             ("", "daily", what, self.from_hours),
             ("_weighted", "weighted", over_time, not self.from_hours),
             ("_weighted", "daily_weighted", over_time, self.from_hours),
-            ("reconcile", f"reconcile_{self.tier}", late, True),
+            ("reconcile", f"reconcile_{self.tier}", late, self.horizon_days > 0),
         )
         found = []
         for part, template, description, wanted in table:
@@ -293,7 +327,9 @@ def _downsample(
         every=tier.every,
         offset=offset,
         home_zone=time_zone,
-        horizon=horizon if raw.retention is None else max(HOUR, min(horizon, raw.retention - LOOK_BACK)),
+        horizon=horizon,
+        source_retention=raw.retention,
+        target_retention=tier.retention,
         hours=hours,
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from event_schema import SUMMARY_FIELDS
@@ -52,22 +54,30 @@ def wanted_row(expected: Row | None, stored: Row | None, *, edge: bool) -> Row:
     return {name: value for name, value in (expected or {}).items() if name not in NEED_LOOK_BACK or not kept} | kept
 
 
-def changes(expected: Mapping[Key, Row], stored: Mapping[Key, Row]) -> tuple[dict[Key, Row], set[tuple[str, int]]]:
-    """(fields to write, by row; entities and instants at which something is stored that should not be)."""
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Fields to write, by row; rows that are there and should not be, or have a field that they should not have."""
+
+    to_write: Mapping[Key, Row]
+    surplus: frozenset[Key]
+
+    @property
+    def starts(self) -> set[int]:
+        return {key.start for key in (*self.to_write, *self.surplus)}
+
+
+def changes(expected: Mapping[Key, Row], stored: Mapping[Key, Row]) -> Difference:
+    """What makes the stored rows those that are expected. Pure."""
     to_write: dict[Key, Row] = {}
-    to_delete: set[tuple[str, int]] = set()
+    surplus: set[Key] = set()
     for key in expected.keys() | stored.keys():
         want, have = expected.get(key, {}), stored.get(key, {})
         if have.keys() - want.keys():
-            to_delete.add((key.entity_id, key.start))
+            surplus.add(key)
         different = {name: value for name, value in want.items() if not same(name, value, have.get(name), want)}
         if different:
             to_write[key] = different
-    for key, row in expected.items():
-        # A deletion takes all rows of the entity at that instant.
-        if (key.entity_id, key.start) in to_delete:
-            to_write[key] = row
-    return to_write, to_delete
+    return Difference(to_write, frozenset(surplus))
 
 
 def _value(name: str, value: float) -> str:
@@ -84,10 +94,30 @@ def lines(spec: Downsample, rows: Mapping[Key, Row]) -> Iterator[str]:
             yield f"{spec.target_measurement}{text} {fields} {key.start}"
 
 
-async def apply(
-    server: SummaryServer, spec: Downsample, to_write: Mapping[Key, Row], to_delete: Iterable[tuple[str, int]]
-) -> None:
-    """Delete first, then at once write what was computed before. Raises ServerProblem."""
-    for entity_id, start in to_delete:
-        await server.delete_row(spec.target_bucket, spec.target_measurement, entity_id, start)
-    await server.write_lines(spec.target_bucket, list(lines(spec, to_write)))
+async def apply(server: SummaryServer, spec: Downsample, expected: Mapping[Key, Row], difference: Difference) -> None:
+    """Write what differs, then take away what is too much, row by row. Raises ServerProblem.
+
+    InfluxDB deletes no single field, and of rows without a device class all of the entity's in the domain: what belongs
+    there is written again at once. Who is told to stop stops after that, so that no row is left out.
+    """
+    await server.write_lines(spec.target_bucket, list(lines(spec, difference.to_write)))
+    beside: dict[tuple[str, str, int], dict[Key, Row]] = defaultdict(dict)
+    if difference.surplus:
+        for key, row in expected.items():
+            beside[key.entity_id, key.domain, key.start][key] = row
+    for key in sorted(difference.surplus):
+        near = beside[key.entity_id, key.domain, key.start]
+        again = {other: row for other, row in near.items() if not key.device_class or other == key}
+        work = asyncio.ensure_future(_replace_row(server, spec, key, again))
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await work
+            raise
+
+
+async def _replace_row(server: SummaryServer, spec: Downsample, key: Key, by: Mapping[Key, Row]) -> None:
+    await server.delete_row(
+        spec.target_bucket, spec.target_measurement, key.start, key.entity_id, key.domain, key.device_class
+    )
+    await server.write_lines(spec.target_bucket, list(lines(spec, by)))

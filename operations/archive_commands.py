@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from event_schema import DAILY_EVENTS, HOME_ASSISTANT_EVENTS, HOURLY_EVENTS, TIERS, Measurement
-from event_schema.home_assistant import DAILY_STATISTICS, HOURLY_STATISTICS
+from event_schema.home_assistant import DAILY_STATISTICS, HOURLY_CARRIED, HOURLY_STATISTICS, HOURLY_UNFINISHED
 from influxdb_connection import ServerProblem
 from operations import paths
 from operations.archive import Archive, ExportReport, HomeServer, RestoreReport, export, restore, verify
@@ -36,6 +36,8 @@ MEASUREMENTS: Mapping[str, tuple[Measurement, ...]] = {
     "hourly": (HOURLY_EVENTS, HOURLY_STATISTICS),
     "daily": (DAILY_EVENTS, DAILY_STATISTICS),
 }
+# What the tasks keep for their own work: nothing that an archive needs.
+WORKING: Mapping[str, tuple[Measurement, ...]] = {"hourly": (HOURLY_CARRIED, HOURLY_UNFINISHED)}
 
 TargetOption = Annotated[
     str, typer.Option("--target", "-t", help=f"A folder, or a URL such as s3://bucket/folder (default: {VARIABLE}).")
@@ -179,7 +181,7 @@ def run(
                         replace=replace,
                         pace=Pace(rows_per_second),
                         progress=tell,
-                        declared=[one.measurement.name for one in archives],
+                        declared=[one.name for one in (*MEASUREMENTS[tier], *WORKING.get(tier, ()))],
                     )
         parts = [f"{report.looked_at} days looked at, {report.exported} archived, {report.again} archived again"]
         parts.append(f"{report.rows:,} points in {report.bytes:,} bytes at {archives[0].target}/{info.name}")

@@ -11,7 +11,15 @@ import typer
 
 from event_schema import SCHEMA_VERSION, TIERS, Measurement
 from operations import paths
-from operations.archive_commands import MEASUREMENTS, BucketOption, TargetOption, bucket_of, day_bar, open_archives
+from operations.archive_commands import (
+    MEASUREMENTS,
+    WORKING,
+    BucketOption,
+    TargetOption,
+    bucket_of,
+    day_bar,
+    open_archives,
+)
 from operations.archive_commands import Json as JsonOption
 from operations.errors import UserError
 from operations.schema.show import page
@@ -71,6 +79,7 @@ def check(tier: TierOption = "", bucket: BucketOption = "", as_json: JsonOption 
                 own, *beside = MEASUREMENTS[one]
                 # A home has one version; it is recorded for its raw bucket.
                 where = operations_bucket(bucket_of("raw")) if one == "raw" else None
+                beside += WORKING.get(one, ())
                 found = await compare(server, name, own, where, beside=beside)
                 wrong += sum(difference.severity == "wrong" for difference in found)
                 told[name] = [dataclasses.asdict(difference) for difference in found]

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from event_schema import Tier
+from event_schema import HOLD_DAYS, Tier
 from flux_tasks.alerts import alert_tasks
-from flux_tasks.specs import DAY, Downsample, FluxTask, downsamples, home_tasks
+from flux_tasks.specs import DAY, HOUR, Downsample, FluxTask, downsamples, home_tasks
 from stacks.settings import HomeSettings, StackSettings, WrongSetting
 from templates.render import TemplateProblem
 
@@ -32,12 +32,6 @@ def named_buckets(flux: str) -> list[str]:
     return list(dict.fromkeys(_BUCKET.findall(code)))
 
 
-def written_after(spec: Downsample) -> timedelta:
-    """How long after its window's start a summary's row is written, at most: a local day may last 25 hours."""
-    longest = spec.every + timedelta(hours=1 if spec.every >= DAY and spec.time_zone != "UTC" else 0)
-    return longest + spec.offset
-
-
 def _whole_days(span: timedelta) -> int:
     return -(-span // DAY)
 
@@ -49,18 +43,26 @@ def _of_spec(spec: Downsample, tiers: Mapping[str, Tier]) -> Iterator[str]:
             f"task {spec.name} has windows of {length(spec.every)}, finer than those of its source "
             f"{source.bucket}, {length(source.every)}: take a finer source or wider windows"
         )
-    needed = written_after(spec)
-    if target is not None and target.retention is not None and target.retention < needed:
+    reconciling = spec.name.replace("downsample", "reconcile")
+    read = tiers.get(spec.hours.target_bucket) if spec.from_hours and spec.hours is not None else source
+    hours = spec.horizon // HOUR
+    for tier, back, does, why in (
+        (target, spec.written_back, "writes rows again whose windows began up to", f"ago (lateHours is {hours})"),
+        (
+            read,
+            spec.reach,
+            "reads what is up to",
+            f"old (lateHours is {hours}, and a value may hold for {HOLD_DAYS} days)",
+        ),
+    ):
+        if tier is None or tier.retention is None or tier.retention >= back(spec.wanted_days):
+            continue
+        needed = back(spec.wanted_days)
+        possible = (tier.retention - back(0)) // DAY
         yield (
-            f"bucket {target.bucket} keeps {length(target.retention)}, but a row of {spec.name} is written "
-            f"{length(needed)} after its window's start, so it would be gone at once: "
-            f"set retentionDays.{target.name} to {_whole_days(needed)} or more, or 0 for ever"
-        )
-    if source is not None and source.retention is not None and source.retention < needed:
-        yield (
-            f"bucket {source.bucket} keeps {length(source.retention)}, but {spec.name} reads what is up to "
-            f"{length(needed)} old, so it would sum up a part for the whole: "
-            f"set retentionDays.{source.name} to {_whole_days(needed)} or more, or 0 for ever"
+            f"bucket {tier.bucket} keeps {length(tier.retention)}, but {reconciling}, which puts right what came late, "
+            f"{does} {length(needed)} {why}: set retentionDays.{tier.name} to {_whole_days(needed)} or more, or 0 for "
+            "ever" + (f", or lateHours to {possible * 24} or less" if possible > 0 else "")
         )
 
 
@@ -106,7 +108,9 @@ def planned(settings: StackSettings) -> Mapping[str, Tasks]:
     wrong: list[str] = []
     for home in settings.homes:
         try:
-            specs = downsamples(home.tiers, home.time_zone, prefix=home.prefix, offsets=home.offsets)
+            specs = downsamples(
+                home.tiers, home.time_zone, prefix=home.prefix, offsets=home.offsets, horizon=home.horizon
+            )
             tasks[home.name] = _tasks(home)
         except (ValueError, TemplateProblem) as error:
             wrong.append(f"home {home.name}: {error}")

@@ -176,10 +176,10 @@ class Home:
             until = said[place + 1].at if place + 1 < len(said) else stop
             if one.rank == 0 or one.of != of or until <= start:
                 continue
-            for begin, end in self._counted(said, one, max(one.at, start), until, stop - start):
-                area += Fraction(one.number) * (end - begin)
-                known += end - begin
-                on += end - begin if one.number == 1 else 0
+            held = until - max(one.at, start)
+            area += Fraction(one.number) * held
+            known += held
+            on += held if one.number == 1 else 0
         row["value_seconds"] = float(area / NS)
         row["covered_seconds"] = known / NS
         if known:
@@ -194,22 +194,6 @@ class Home:
             row["increase"] = self._increase(
                 [one for one in [*before, *inside] if one.rank == 1 and one.of == of], start
             )
-
-    def _counted(self, said: list[Said], one: Said, begin: int, end: int, width: int) -> list[tuple[int, int]]:
-        """The parts of [begin, end), in which `one` held, that count for its class.
-
-        A day that is made of hours has nothing of the part of an hour in which a class held that has no row there,
-        because the entity spoke in that hour under another class only.
-        """
-        whole_hours = all(midnight(day_of(at, self.zone), self.zone) % HOUR_NS == 0 for at in (begin, end))
-        if width <= HOUR_NS or not whole_hours:
-            return [(begin, end)]
-        parts = []
-        for start, stop in hours(begin, end - 1):
-            there = [other.of for other in said if start <= other.at < stop]
-            if not there or one.of in there:
-                parts.append((max(start, begin), min(stop, end)))
-        return parts
 
     @staticmethod
     def _increase(numbers: list[Said], start: int) -> float:

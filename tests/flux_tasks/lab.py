@@ -61,6 +61,13 @@ class Lab:
         if body:
             self._post(f"/api/v2/write?org={self.influxd.org}&bucket={self.tiers.raw.bucket}", body, "text/plain")
 
+    def delete(self, tier: str, start: datetime, stop: datetime) -> None:
+        """What expiry does: everything of a tier in [start, stop) is gone."""
+        span = {"start": start.isoformat(), "stop": (stop - timedelta(microseconds=1)).isoformat()}
+        bucket = self.tiers[tier].bucket
+        body = json.dumps({**span, "predicate": ""}).encode()
+        self._post(f"/api/v2/delete?org={self.influxd.org}&bucket={bucket}", body, "application/json")
+
     def run(self, flux: str, now: datetime | None = None) -> list[dict[str, object]]:
         """Run a script, a task's too, as if it were `now`."""
         dialect = {"header": True, "annotations": ["datatype", "group", "default"]}

@@ -31,17 +31,37 @@ def lab(influxd: LocalInfluxd) -> Iterator[Lab]:
         # Each read is there twice: of series with and without a device class.
         # The aggregates of the value share one plain read, the other two fields are aggregated inside.
         ("downsample_hourly", {"ReadGroupAggregate": 4, "ReadGroup": 2}),
-        # Texts and numbers of the hour row by row, those before it as the last of class or series; meters once more.
-        ("downsample_hourly_weighted", {"ReadGroup": 5, "ReadGroupAggregate": 2, "ReadWindowAggregate": 3}),
+        # Texts and numbers of the hour row by row, those before it as the last of class or series; meters once more;
+        # what was kept beside the hour for its day.
+        ("downsample_hourly_weighted", {"ReadGroup": 7, "ReadGroupAggregate": 2, "ReadWindowAggregate": 3}),
         # All that adds up inside, by series, as an hour has one; smallest and largest row by row.
         ("downsample_daily", {"ReadWindowAggregate": 4, "ReadGroup": 4}),
-        # Row by row what held at the end of each hour, of which there are few, and its value.
-        ("downsample_daily_weighted", {"ReadWindowAggregate": 6, "ReadGroup": 8}),
+        # Row by row what held at the end of each hour, of which there are few, and its value; sums of the hours and of
+        # what is kept beside them.
+        ("downsample_daily_weighted", {"ReadWindowAggregate": 8, "ReadGroup": 8}),
     ],
 )
 def test_a_single_window_reads_as_designed(lab: Lab, task: str, reads: dict[str, int]) -> None:
     (flux,) = (one.flux for spec in (lab.hourly, lab.daily) for one in spec.tasks() if one.name == task)
     assert plan(lab, flux) == reads
+
+
+@pytest.mark.parametrize(
+    ("task", "reads"),
+    [
+        ("downsample_daily", {"ReadGroupAggregate": 12}),
+        # As the hour's, but for what is kept beside hours.
+        ("downsample_daily_weighted", {"ReadGroup": 5, "ReadGroupAggregate": 2, "ReadWindowAggregate": 3}),
+    ],
+)
+def test_a_day_of_raw_events_reads_as_designed(influxd: LocalInfluxd, task: str, reads: dict[str, int]) -> None:
+    lab = Lab(influxd, f"raw_{task}", "Asia/Kolkata")
+    try:
+        lab.write([Event(time_ns=ns(START), entity_id="sensor.a", state_value="1", normalized_value=1.0)])
+        (flux,) = (one.flux for one in lab.daily.tasks() if one.name == task)
+        assert plan(lab, flux) == reads
+    finally:
+        lab.close()
 
 
 def test_a_day_of_raw_events_is_aggregated_inside(lab: Lab) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,68 @@ async def test_interrupted_at_any_point_nothing_is_lost(lab: Lab, server: Summar
     assert done == [(0, 50), (25, 50), (50, 50)]
     assert report.reached is not None
     assert f"--from {DAY + timedelta(days=2):%Y-%m-%d}T00:00:00Z" in interrupted("backfill", report)
+
+
+class Stopping(SummaryServer):
+    """Someone presses Ctrl-C right after a row was deleted."""
+
+    deleted = 0
+
+    async def delete_row(self, *where: Any) -> None:
+        await super().delete_row(*where)
+        Stopping.deleted += 1
+        working = [task for task in asyncio.all_tasks() if task.get_name() == "the repair"]
+        working[0].cancel()
+
+
+async def test_stopped_between_a_deletion_and_what_is_written_again(lab: Lab, influxd: LocalInfluxd) -> None:
+    """Fields too many, of a row with and of one without a class, and rows too many: no row is ever left out."""
+    events = [event(1.2, 10.0), event(5.0, None), event(7.0, 1.0)]
+    events[2].device_class = "power"
+    lab.write(events)
+    one, of_power, gone = (ns(DAY + timedelta(hours=hours)) for hours in (5, 7, 9))
+    home = Home(events)
+    async with Stopping(url=influxd.url, token=influxd.token, org=influxd.org) as server:
+        await put_right(lab, server)
+        room = "domain=sensor,entity_id=sensor.room"
+        await server.write_lines(
+            lab.tiers.hourly.bucket,
+            [
+                f"hourly_events,{room} time_weighted_avg=3 {one}",
+                f"hourly_events,device_class=power,{room} total_energy=3 {of_power}",
+                f"hourly_events,device_class=power,{room} event_count=1i {one}",
+                f"hourly_events,{room} event_count=1i {gone}",
+            ],
+        )
+        for stops in range(1, 4):
+            work = asyncio.create_task(put_right(lab, server), name="the repair")
+            await asyncio.gather(work, return_exceptions=True)
+            assert (work.cancelled(), Stopping.deleted) == (True, stops)
+            assert not [one for one in differences(home.hourly(), lab.stored("hourly")) if one.startswith("missing")]
+        assert differences(home.hourly(), lab.stored("hourly")) == []
+        assert (await put_right(lab, server)).computed == 0
+
+
+async def test_beside_the_live_tasks(lab: Lab, server: SummaryServer) -> None:
+    """The tasks write the same hours and days while they are repaired, over and over."""
+    events = [event(hours / 3, float(hours % 7)) for hours in range(72)]
+    lab.write(events)
+    done = asyncio.Event()
+
+    async def live() -> None:
+        while not done.is_set():
+            for hours in (1, 2, 24):
+                await asyncio.to_thread(lab.run_tasks, lab.hourly, DAY + timedelta(hours=hours, minutes=5))
+            await asyncio.to_thread(lab.run_tasks, lab.daily, DAY + timedelta(hours=24, minutes=15))
+
+    running = asyncio.create_task(live())
+    for _ in range(3):
+        assert (await put_right(lab, server)).ok
+    done.set()
+    await running
+    home = Home(events)
+    assert differences(home.hourly(), lab.stored("hourly")) == []
+    assert differences(home.daily(), lab.stored("daily")) == []
 
 
 async def test_at_the_edge_of_the_retention(influxd: LocalInfluxd, lab: Lab, server: SummaryServer) -> None:

@@ -23,13 +23,21 @@ ONE_DAY_OF_DAYS = {"retentionDays": {"daily": 1}, "shardGroupDays": {"daily": 1}
     [
         (
             ONE_DAY_OF_RAW,
-            "home home: bucket events keeps 1 d, but downsample_daily reads what is up to 1 d 15 min old, .*"
-            "set retentionDays.raw to 2 or more",
+            r"^home home: bucket events keeps 1 d, but reconcile_hourly, .* what is up to 10 d old "
+            r"\(lateHours is 48, and a value may hold for 7 days\): set retentionDays.raw to 10 or more, or 0 for ever",
         ),
         (
             ONE_DAY_OF_DAYS | {"timeZone": "Europe/Berlin"},
-            "home home: bucket events_daily keeps 1 d, but a row of downsample_daily is written 1 d 1 h 15 min after "
-            ".*set retentionDays.daily to 2 or more",
+            r"^home home: bucket events_daily keeps 1 d, but reconcile_daily, .* rows again whose windows began "
+            r"up to 3 d 1 h ago \(lateHours is 48\): set retentionDays.daily to 4 or more, or 0 for ever$",
+        ),
+        (
+            {"retentionDays": {"raw": 30}, "timeZone": "Europe/Berlin", "lateHours": 720},
+            r"events keeps 30 d, .* 38 d 1 h old .*raw to 39 or more, or 0 for ever, or lateHours to 504 or less$",
+        ),
+        (
+            {"retentionDays": {"hourly": 9}, "shardGroupDays": {"hourly": 1}},
+            r"events_hourly keeps 9 d, but reconcile_daily, .* to 10 or more, .* lateHours to 24 or less$",
         ),
         (
             {"homes": ["anna", {"name": "ben", **ONE_DAY_OF_RAW}]},
@@ -42,13 +50,17 @@ def test_a_retention_that_contradicts_the_cadence(config: dict[str, Any], senten
         planned(load(config, {}))
 
 
-def test_two_days_are_enough() -> None:
+@pytest.mark.parametrize(("days", "hours"), [(9, 24), (10, 48), (38, 720)])
+def test_what_is_said_to_be_enough_is(days: int, hours: int) -> None:
     config = {
-        "retentionDays": {"raw": 2, "daily": 2},
-        "shardGroupDays": {"raw": 1, "daily": 1},
-        "timeZone": "Asia/Tokyo",
+        "retentionDays": {"raw": days, "hourly": days, "daily": days - 7},
+        "shardGroupDays": {"raw": 1, "hourly": 1, "daily": 1},
+        "lateHours": hours,
     }
-    assert set(planned(load(config, {}))) == {"home"}
+    assert {task.name for task in planned(load(config, {}))["home"].summaries} >= {
+        "reconcile_hourly",
+        "reconcile_daily",
+    }
 
 
 def home() -> HomeSettings:
@@ -97,7 +109,7 @@ def test_the_preview_says_it(configured: Configured, unique: str) -> None:
     )
     said = program.fails("preview")
     assert "home anna: bucket anna_events keeps 1 d" in said
-    assert "home ben: bucket ben_events_daily keeps 1 d" in said
+    assert "home ben: bucket ben_events_daily keeps 1 d, but" in said
 
     program = configured(organization=f"org-{unique}", offsetMinutes={"daily": 1440})
     assert "hearthflux:offsetMinutes.daily is 1440: a task's offset has to be shorter" in program.fails("preview")

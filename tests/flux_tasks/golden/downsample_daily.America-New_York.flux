@@ -84,10 +84,10 @@ named = (field, tables=<-) =>
         |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
         |> group()
         |> set(key: "_field", value: field)
-put = (tables=<-) =>
+put = (measurement="daily_events", tables=<-) =>
     tables
         |> rename(columns: {_start: "_time"})
-        |> set(key: "_measurement", value: "daily_events")
+        |> set(key: "_measurement", value: measurement)
         |> write()
 
 day = (start, stop) => {

@@ -85,10 +85,10 @@ named = (field, tables=<-) =>
         |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
         |> group()
         |> set(key: "_field", value: field)
-put = (tables=<-) =>
+put = (measurement="daily_events", tables=<-) =>
     tables
         |> rename(columns: {_start: "_time"})
-        |> set(key: "_measurement", value: "daily_events")
+        |> set(key: "_measurement", value: measurement)
         |> write()
 
 day_over_time = (since, start, stop) => {
@@ -150,9 +150,33 @@ day_over_time = (since, start, stop) => {
             |> filter(fn: (r) => r.seconds > 0.0)
             |> map(fn: (r) => ({r with area: r.other * r.seconds, on: if r.other == 1.0 then r.seconds else 0.0}))
     part = (column, field) => held |> duplicate(column: column, as: "_value") |> keep(columns: ["entity_id", "domain", "device_class", "_value"]) |> set(key: "_field", value: field)
+    // Beside it, what held in the first part of hours in which the entity spoke under another class only.
     more =
         union(
             tables: [
+                union(
+                    tables: [
+                        from(bucket: "events_hourly")
+                            |> range(start: start, stop: stop)
+                            |> filter(
+                                fn: (r) =>
+                                    r._measurement == "hourly_carried" and exists r.entity_id and exists r.domain and exists r.device_class and (r._field == "value_seconds" or r._field == "covered_seconds" or r._field == "on_seconds"),
+                            )
+                            |> sum()
+                            |> group()
+                            |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"]),
+                        from(bucket: "events_hourly")
+                            |> range(start: start, stop: stop)
+                            |> filter(
+                                fn: (r) =>
+                                    r._measurement == "hourly_carried" and exists r.entity_id and exists r.domain and not exists r.device_class and (r._field == "value_seconds" or r._field == "covered_seconds" or r._field == "on_seconds"),
+                            )
+                            |> sum()
+                            |> group()
+                            |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_field", "_value"])
+                            |> set(key: "device_class", value: "-"),
+                    ],
+                ),
                 part(column: "area", field: "value_seconds"),
                 part(column: "seconds", field: "covered_seconds"),
                 part(column: "on", field: "on_seconds"),

@@ -42,10 +42,10 @@ named = (field, tables=<-) =>
         |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
         |> group()
         |> set(key: "_field", value: field)
-put = (tables=<-) =>
+put = (measurement="hourly_events", tables=<-) =>
     tables
         |> rename(columns: {_start: "_time"})
-        |> set(key: "_measurement", value: "hourly_events")
+        |> set(key: "_measurement", value: measurement)
         |> write()
 
 aggregates = (start, stop) => {

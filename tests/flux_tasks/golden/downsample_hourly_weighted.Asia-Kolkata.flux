@@ -85,10 +85,10 @@ named = (field, tables=<-) =>
         |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
         |> group()
         |> set(key: "_field", value: field)
-put = (tables=<-) =>
+put = (measurement="hourly_events", tables=<-) =>
     tables
         |> rename(columns: {_start: "_time"})
-        |> set(key: "_measurement", value: "hourly_events")
+        |> set(key: "_measurement", value: measurement)
         |> write()
 
 over_time = (since, start, stop) => {
@@ -184,13 +184,9 @@ over_time = (since, start, stop) => {
             |> unique(column: "entity_id")
 
     // What an entity held under another class, before it spoke in the window, has no row of its own.
-    held =
-        union(
-            tables: [
-                said |> map(fn: (r) => ({r with ns: 0})),
-                parts |> beside(those: said) |> filter(fn: (r) => r.found) |> drop(columns: ["other", "found"]),
-            ],
-        )
+    all_parts = parts |> beside(those: said)
+    measured = (tables=<-) =>
+        tables
             |> map(
                 fn: (r) =>
                     ({r with
@@ -200,6 +196,14 @@ over_time = (since, start, stop) => {
                         switched: r.domain != "counter" and r.domain != "input_number" and r.domain != "number" and r.domain != "sensor" and r.domain != "zone",
                     }),
             )
+    held =
+        union(
+            tables: [
+                said |> map(fn: (r) => ({r with ns: 0})),
+                all_parts |> filter(fn: (r) => r.found) |> drop(columns: ["other", "found"]),
+            ],
+        )
+            |> measured()
     summed = (column, tables=<-) => tables |> sum(column: column) |> group()
     by_row = held |> group(columns: ["entity_id", "domain", "device_class", "_start"])
     areas = by_row |> summed(column: "area") |> rename(columns: {area: "_value"})
@@ -234,8 +238,40 @@ over_time = (since, start, stop) => {
                     }),
             )
             |> group(columns: ["entity_id", "domain", "device_class", "_start"])
+    // That is kept apart, for the day: it may have a row of that class. Nothing is left of what was kept there before.
+    carried =
+        union(
+            tables: [
+                all_parts |> filter(fn: (r) => not r.found) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value", "ns"]),
+                from(bucket: "events_hourly")
+                    |> range(start: start, stop: stop)
+                    |> filter(
+                        fn: (r) =>
+                            r._measurement == "hourly_carried" and r._field == "covered_seconds" and exists r.device_class,
+                    )
+                    |> group()
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_time"])
+                    |> rename(columns: {_time: "_start"})
+                    |> map(fn: (r) => ({r with _value: 0.0, ns: 0})),
+                from(bucket: "events_hourly")
+                    |> range(start: start, stop: stop)
+                    |> filter(
+                        fn: (r) =>
+                            r._measurement == "hourly_carried" and r._field == "covered_seconds" and not exists r.device_class,
+                    )
+                    |> group()
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_time"])
+                    |> rename(columns: {_time: "_start"})
+                    |> set(key: "device_class", value: "-")
+                    |> map(fn: (r) => ({r with _value: 0.0, ns: 0})),
+            ],
+        )
+            |> measured()
+            |> group(columns: ["entity_id", "domain", "device_class", "_start"])
+    carried_part = (column, field, tables=<-) =>
+        tables |> sum(column: column) |> duplicate(column: column, as: "_value") |> named(field: field)
 
-    return
+    rows =
         union(
             tables: [
                 areas |> named(field: "value_seconds"),
@@ -253,7 +289,16 @@ over_time = (since, start, stop) => {
                 meters |> sum(column: "change") |> rename(columns: {change: "_value"}) |> named(field: "increase"),
             ],
         )
-            |> put()
+    carried_rows =
+        union(
+            tables: [
+                carried |> carried_part(column: "area", field: "value_seconds"),
+                carried |> carried_part(column: "seconds", field: "covered_seconds"),
+                carried |> filter(fn: (r) => r.switched) |> carried_part(column: "on", field: "on_seconds"),
+            ],
+        )
+
+    return union(tables: [rows |> put(), carried_rows |> put(measurement: "hourly_carried")])
 }
 
 // The last whole window before the scheduled time, with explicit bounds.

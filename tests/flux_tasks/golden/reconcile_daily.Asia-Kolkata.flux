@@ -85,10 +85,10 @@ named = (field, tables=<-) =>
         |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
         |> group()
         |> set(key: "_field", value: field)
-put = (tables=<-) =>
+put = (measurement="daily_events", tables=<-) =>
     tables
         |> rename(columns: {_start: "_time"})
-        |> set(key: "_measurement", value: "daily_events")
+        |> set(key: "_measurement", value: measurement)
         |> write()
 
 aggregates = (start, stop) => {
@@ -259,13 +259,9 @@ over_time = (since, start, stop) => {
             |> unique(column: "entity_id")
 
     // What an entity held under another class, before it spoke in the window, has no row of its own.
-    held =
-        union(
-            tables: [
-                said |> map(fn: (r) => ({r with ns: 0})),
-                parts |> beside(those: said) |> filter(fn: (r) => r.found) |> drop(columns: ["other", "found"]),
-            ],
-        )
+    all_parts = parts |> beside(those: said)
+    measured = (tables=<-) =>
+        tables
             |> map(
                 fn: (r) =>
                     ({r with
@@ -275,6 +271,14 @@ over_time = (since, start, stop) => {
                         switched: r.domain != "counter" and r.domain != "input_number" and r.domain != "number" and r.domain != "sensor" and r.domain != "zone",
                     }),
             )
+    held =
+        union(
+            tables: [
+                said |> map(fn: (r) => ({r with ns: 0})),
+                all_parts |> filter(fn: (r) => r.found) |> drop(columns: ["other", "found"]),
+            ],
+        )
+            |> measured()
     summed = (column, tables=<-) => tables |> sum(column: column) |> group()
     by_row = held |> group(columns: ["entity_id", "domain", "device_class", "_start"])
     areas = by_row |> summed(column: "area") |> rename(columns: {area: "_value"})
@@ -310,7 +314,7 @@ over_time = (since, start, stop) => {
             )
             |> group(columns: ["entity_id", "domain", "device_class", "_start"])
 
-    return
+    rows =
         union(
             tables: [
                 areas |> named(field: "value_seconds"),
@@ -328,7 +332,8 @@ over_time = (since, start, stop) => {
                 meters |> sum(column: "change") |> rename(columns: {change: "_value"}) |> named(field: "increase"),
             ],
         )
-            |> put()
+
+    return rows |> put()
 }
 
 day0 = day_of(moment: now())

@@ -1,3 +1,4 @@
+import "array"
 import "contrib/tomhollingworth/events"
 import "date"
 import "math"
@@ -86,10 +87,10 @@ named = (field, tables=<-) =>
         |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value"])
         |> group()
         |> set(key: "_field", value: field)
-put = (tables=<-) =>
+put = (measurement="hourly_events", tables=<-) =>
     tables
         |> rename(columns: {_start: "_time"})
-        |> set(key: "_measurement", value: "hourly_events")
+        |> set(key: "_measurement", value: measurement)
         |> write()
 
 aggregates = (start, stop) => {
@@ -250,13 +251,9 @@ over_time = (since, start, stop) => {
             |> unique(column: "entity_id")
 
     // What an entity held under another class, before it spoke in the window, has no row of its own.
-    held =
-        union(
-            tables: [
-                said |> group(columns: ["_start"]) |> map(fn: (r) => ({r with ns: 0})),
-                parts |> group(columns: ["_start"]) |> beside(those: said |> group(columns: ["_start"])) |> filter(fn: (r) => r.found) |> drop(columns: ["other", "found"]),
-            ],
-        )
+    all_parts = parts |> group(columns: ["_start"]) |> beside(those: said |> group(columns: ["_start"]))
+    measured = (tables=<-) =>
+        tables
             |> map(
                 fn: (r) =>
                     ({r with
@@ -266,6 +263,14 @@ over_time = (since, start, stop) => {
                         switched: r.domain != "counter" and r.domain != "input_number" and r.domain != "number" and r.domain != "sensor" and r.domain != "zone",
                     }),
             )
+    held =
+        union(
+            tables: [
+                said |> group(columns: ["_start"]) |> map(fn: (r) => ({r with ns: 0})),
+                all_parts |> filter(fn: (r) => r.found) |> drop(columns: ["other", "found"]),
+            ],
+        )
+            |> measured()
             |> duplicate(column: "_start", as: "_time")
     // Of many windows `aggregateWindow` makes a table for each class, `sum` would make one for each of its windows.
     summed = (column, tables=<-) =>
@@ -310,8 +315,40 @@ over_time = (since, start, stop) => {
                     }),
             )
             |> group(columns: ["entity_id", "domain", "device_class", "_start"])
+    // That is kept apart, for the day: it may have a row of that class. Nothing is left of what was kept there before.
+    carried =
+        union(
+            tables: [
+                all_parts |> filter(fn: (r) => not r.found) |> group() |> keep(columns: ["entity_id", "domain", "device_class", "_start", "_value", "ns"]),
+                from(bucket: "events_hourly")
+                    |> range(start: start, stop: stop)
+                    |> filter(
+                        fn: (r) =>
+                            r._measurement == "hourly_carried" and r._field == "covered_seconds" and exists r.device_class,
+                    )
+                    |> group()
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_time"])
+                    |> rename(columns: {_time: "_start"})
+                    |> map(fn: (r) => ({r with _value: 0.0, ns: 0})),
+                from(bucket: "events_hourly")
+                    |> range(start: start, stop: stop)
+                    |> filter(
+                        fn: (r) =>
+                            r._measurement == "hourly_carried" and r._field == "covered_seconds" and not exists r.device_class,
+                    )
+                    |> group()
+                    |> keep(columns: ["entity_id", "domain", "device_class", "_time"])
+                    |> rename(columns: {_time: "_start"})
+                    |> set(key: "device_class", value: "-")
+                    |> map(fn: (r) => ({r with _value: 0.0, ns: 0})),
+            ],
+        )
+            |> measured()
+            |> group(columns: ["entity_id", "domain", "device_class", "_start"])
+    carried_part = (column, field, tables=<-) =>
+        tables |> sum(column: column) |> duplicate(column: column, as: "_value") |> named(field: field)
 
-    return
+    rows =
         union(
             tables: [
                 areas |> named(field: "value_seconds"),
@@ -329,7 +366,16 @@ over_time = (since, start, stop) => {
                 meters |> sum(column: "change") |> rename(columns: {change: "_value"}) |> named(field: "increase"),
             ],
         )
-            |> put()
+    carried_rows =
+        union(
+            tables: [
+                carried |> carried_part(column: "area", field: "value_seconds"),
+                carried |> carried_part(column: "seconds", field: "covered_seconds"),
+                carried |> filter(fn: (r) => r.switched) |> carried_part(column: "on", field: "on_seconds"),
+            ],
+        )
+
+    return union(tables: [rows |> put(), carried_rows |> put(measurement: "hourly_carried")])
 }
 
 // Whole days of the home, so that the days made of these hours can be made again too.
@@ -383,12 +429,41 @@ different =
                     math.abs(x: r.raw - r.stored) > 0.000000001 * (math.abs(x: r.raw) + math.abs(x: r.stored)) + 0.000001,
         )
         |> group()
+        |> keep(columns: ["_time"])
+
+// A run that is cut off in its writes may leave totals that are right beside rows that are not: it has left a mark.
+unfinished = () =>
+    from(bucket: "events_hourly")
+        |> range(start: oldest, stop: newest)
+        |> filter(fn: (r) => r._measurement == "hourly_unfinished" and r._field == "unfinished")
+        |> filter(fn: (r) => r._value == 1.0)
+        |> group()
+marked = (tables=<-) =>
+    tables
+        |> to(bucket: "events_hourly", tagColumns: [])
+// Only what is asked for its result is done before what comes after it.
+done = (tables=<-) => tables |> group() |> count(column: "_field") |> findColumn(fn: (key) => true, column: "_field")
+
+wrong =
+    union(tables: [different, unfinished() |> keep(columns: ["_time"])])
+        |> group()
         |> sort(columns: ["_time"])
         |> findColumn(fn: (key) => true, column: "_time")
 
 // Where nothing differs, a range that holds nothing.
-start = if length(arr: different) > 0 then different[0] else 1970-01-01T00:00:00Z
-stop = if length(arr: different) > 0 then newest else 1970-01-01T01:00:00Z
+found = length(arr: wrong) > 0
+start = if found then wrong[0] else 1970-01-01T00:00:00Z
+stop = if found then newest else 1970-01-01T01:00:00Z
 
-aggregates(start: start, stop: stop) |> yield(name: "aggregates")
-over_time(since: held_since(day: day_of(moment: start)), start: start, stop: stop) |> yield(name: "over time")
+begun =
+    array.from(rows: [{_time: start, _measurement: "hourly_unfinished", _field: "unfinished", _value: 1.0}])
+        |> filter(fn: (r) => found)
+        |> marked()
+        |> done()
+summed_up = aggregates(start: start, stop: stop) |> done()
+held_up = over_time(since: held_since(day: day_of(moment: start)), start: start, stop: stop) |> done()
+
+unfinished()
+    |> map(fn: (r) => ({_time: r._time, _measurement: r._measurement, _field: r._field, _value: 0.0}))
+    |> marked()
+    |> yield(name: "finished")
