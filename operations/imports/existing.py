@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from event_schema import Event, Tiers
+from event_schema import HOME_ASSISTANT_EVENTS, Event, Measurement, Tiers
+from event_schema.home_assistant import DAILY_EVENTS, HOURLY_EVENTS
 from flux_tasks import SummaryServer
 from operations.imports.reading import SECOND
 from operations.imports.summarise import Row
@@ -20,10 +22,20 @@ from templates.render import flux_string, flux_time
 
 TOLERANCE = 10_000_000  # ns
 NS_PER_MICROSECOND = 1_000
+EVENTS = {"raw": HOME_ASSISTANT_EVENTS, "hourly": HOURLY_EVENTS, "daily": DAILY_EVENTS}
+# The field that every point has; the points of long-term statistics have none in common.
+IN_EVERY_POINT = {HOME_ASSISTANT_EVENTS.name: "state_value", HOURLY_EVENTS.name: "event_count"}
+IN_EVERY_POINT[DAILY_EVENTS.name] = IN_EVERY_POINT[HOURLY_EVENTS.name]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Flux's range takes nothing earlier or later.
 EARLIEST = datetime(1678, 1, 1, tzinfo=UTC)
 LATEST = datetime(2262, 1, 1, tzinfo=UTC)
+
+
+def one_field(measurement: Measurement) -> str:
+    """The end of a filter that asks for each point of a measurement once, where that can be."""
+    name = IN_EVERY_POINT.get(measurement.name)
+    return "" if name is None else f" and r._field == {flux_string(name)}"
 
 
 def to_datetime(time_ns: int) -> datetime:
@@ -79,29 +91,28 @@ class Existing:
         self._tiers = tiers
         self._days: dict[str, set[int]] = {}
 
-    async def look(self, start_ns: int, stop_ns: int) -> None:
-        """Which days of each tier hold anything. Raises ServerProblem."""
-        for tier in self._tiers:
-            field = "state_value" if tier.name == "raw" else "event_count"
+    async def look(self, start_ns: int, stop_ns: int, measurements: Mapping[str, Measurement] = EVENTS) -> None:
+        """Which days have anything of each tier's measurement. Raises ServerProblem."""
+        for name, measurement in measurements.items():
             rows = await self._server.rows(
-                f"from(bucket: {flux_string(tier.bucket)})"
+                f"from(bucket: {flux_string(self._tiers[name].bucket)})"
                 f" |> range(start: {flux_time(to_datetime(start_ns))}, stop: {flux_time(to_datetime(stop_ns))})"
-                f" |> filter(fn: (r) => r._measurement == {flux_string(tier.measurement)}"
-                f" and r._field == {flux_string(field)})"
+                f" |> filter(fn: (r) => r._measurement == {flux_string(measurement.name)}{one_field(measurement)})"
                 ' |> aggregateWindow(every: 1d, fn: count, createEmpty: false, timeSrc: "_start")'
                 ' |> group(columns: ["_time"]) |> sum()'
             )
-            self._days[tier.name] = {(row["_time"] - EPOCH).days for row in rows if row["_value"]}
+            self._days[measurement.name] = {(row["_time"] - EPOCH).days for row in rows if row["_value"]}
 
-    def _may_have(self, tier: str, start_ns: int, stop_ns: int) -> bool:
+    def _may_have(self, measurement: Measurement, start_ns: int, stop_ns: int) -> bool:
+        days = self._days[measurement.name]
         day = 86_400 * SECOND
-        return any(number in self._days[tier] for number in range(start_ns // day, (stop_ns - 1) // day + 1))
+        return any(number in days for number in range(start_ns // day, (stop_ns - 1) // day + 1))
 
     async def events(self, start_ns: int, stop_ns: int) -> StoredEvents:
         """The events of a span, and those a little around it. Raises ServerProblem."""
         found = StoredEvents()
         start_ns, stop_ns = start_ns - TOLERANCE, stop_ns + TOLERANCE
-        if not self._may_have("raw", start_ns, stop_ns):
+        if not self._may_have(HOME_ASSISTANT_EVENTS, start_ns, stop_ns):
             return found
         tier = self._tiers.raw
         for row in await self._server.rows(
@@ -115,26 +126,29 @@ class Existing:
         return found
 
     async def new_rows(self, rows: list[Row]) -> list[Row]:
-        """The rows that the server has not. Raises ServerProblem."""
-        new: list[Row] = []
+        """The rows that the tasks, or an import, have not made of events already. Raises ServerProblem."""
+        stored = await self._stored(rows, EVENTS)
+        return [row for row in rows if (row.tier, row.entity_id, row.time_ns, row.device_class or "") not in stored]
+
+    async def instants(self, rows: list[Row], measurements: Mapping[str, Measurement]) -> set[tuple[str, str, int]]:
+        """(tier, entity, time) of those of which these measurements have a row, whatever its class. Raises
+        ServerProblem."""
+        return {key[:3] for key in await self._stored(rows, measurements)}
+
+    async def _stored(self, rows: list[Row], measurements: Mapping[str, Measurement]) -> set[tuple[str, str, int, str]]:
+        """(tier, entity, time, device class) of what is there in the span of these rows."""
+        found = set()
         for name in ("hourly", "daily"):
-            tier = self._tiers[name]
-            chosen = [row for row in rows if row.tier == name]
-            if not chosen:
+            times = [row.time_ns for row in rows if row.tier == name]
+            measurement = measurements[name]
+            if not times or not self._may_have(measurement, min(times), max(times) + 1):
                 continue
-            start, stop = min(row.time_ns for row in chosen), max(row.time_ns for row in chosen) + 1
-            if not self._may_have(name, start, stop):
-                new += chosen
-                continue
-            stored = {
-                (row["entity_id"], row.get("device_class") or "", to_ns(row["_time"]))
-                for row in await self._server.rows(
-                    f"from(bucket: {flux_string(tier.bucket)})"
-                    f" |> range(start: {flux_time(to_datetime(start))},"
-                    f" stop: {flux_time(to_datetime(stop + SECOND))})"
-                    f" |> filter(fn: (r) => r._measurement == {flux_string(tier.measurement)}"
-                    ' and r._field == "event_count") |> keep(columns: ["_time", "_value", "entity_id", "device_class"])'
-                )
-            }
-            new += [row for row in chosen if (row.entity_id, row.device_class or "", row.time_ns) not in stored]
-        return new
+            for row in await self._server.rows(
+                f"from(bucket: {flux_string(self._tiers[name].bucket)})"
+                f" |> range(start: {flux_time(to_datetime(min(times)))},"
+                f" stop: {flux_time(to_datetime(max(times) + SECOND))})"
+                f" |> filter(fn: (r) => r._measurement == {flux_string(measurement.name)}{one_field(measurement)})"
+                ' |> keep(columns: ["_time", "_value", "entity_id", "device_class"])'
+            ):
+                found.add((name, row["entity_id"], to_ns(row["_time"]), row.get("device_class") or ""))
+        return found

@@ -15,10 +15,21 @@ from itertools import repeat
 from operator import is_
 from typing import Any, NamedTuple, cast
 
-from event_schema import EnergyMeters, Event, InvalidEvent, Placement, normalized, time_of_day
+from event_schema import (
+    HOME_ASSISTANT_EVENTS,
+    EnergyMeters,
+    Event,
+    Field,
+    InvalidEvent,
+    Placement,
+    normalized,
+    time_of_day,
+)
 from event_schema.conversion import KWH_PER_UNIT
 from event_schema.event import variants
-from operations.imports.reading import SECOND, Reading, Run
+from operations.imports.reading import SECOND, Reading, Run, Skipped
+from writer.encoder import range_error
+from writer.line_protocol import tag_text
 
 # Every time zone's offset is a whole number of these.
 QUARTER_HOUR = 900 * SECOND
@@ -40,6 +51,9 @@ class Weather(NamedTuple):
 
 
 NO_WEATHER = Weather()
+WEATHER_FIELDS = tuple(one for one in HOME_ASSISTANT_EVENTS.fields if one.name in Weather._fields)
+# Tags that come from what people write. An event without one is better than none.
+PEOPLES_TAGS = ("device_class", "area", "device_name", "integration")
 
 made = variants(
     "time_ns",
@@ -110,12 +124,20 @@ def weather_columns(times: Sequence[int], weather: Sequence[tuple[int, Weather]]
     return [list(column) for column in zip(*(weather[bisect_right(since, at) - 1][1] for at in times), strict=True)]
 
 
+def out_of_range(field: Field, value: float) -> InvalidEvent | None:
+    low, high = field.minimum, field.maximum
+    if (low is None or value >= low) and (high is None or value <= high):
+        return None
+    return range_error(field, value)
+
+
 class History:
     """Makes the events of a home, reading by reading in order of time.
 
     `registry`: entity -> Placement; `attributes`: those to keep, by domain or entity (default: the schema's);
     `weather_entity`: whose state and attributes are the weather of every event. `state()` and `restore()` carry what
-    is known over to another process.
+    is known over to another process. `incomplete`: what events lack because it could not be stored, and how often it
+    was said.
     """
 
     def __init__(
@@ -131,6 +153,7 @@ class History:
         self._attributes = attributes
         self._weather_entity = weather_entity
         self._weather = NO_WEATHER
+        self.incomplete = Skipped()
         self._known: dict[str, Known] = {}
         self._meters = EnergyMeters()
         self._numbers = Numbers()
@@ -146,7 +169,7 @@ class History:
     def event(self, reading: Reading) -> Event:
         """The event of the entity's next reading. Raises InvalidEvent naming the field, the value and the rule."""
         if reading.entity_id == self._weather_entity:
-            self._weather = self._weather_of(reading.state, reading.attributes)
+            self._weather = self._weather_of(reading.time_ns, reading.state, reading.attributes)
 
         def refuse(_entity: str, _time: int, error: InvalidEvent) -> None:
             raise error
@@ -160,7 +183,7 @@ class History:
         for run in runs:
             if run.entity_id == self._weather_entity:
                 for time_ns, state, attributes in zip(run.times, run.states, run.attributes, strict=True):
-                    weather.append((time_ns, self._weather_of(state, attributes)))
+                    weather.append((time_ns, self._weather_of(time_ns, state, attributes)))
         self._weather = weather[-1][1]
         return (self._events(run, weather, refuse) for run in runs)
 
@@ -216,18 +239,30 @@ class History:
         """Raises InvalidEvent."""
         template = self._templates.get((entity_id, id(given)))
         if template is None:
-            event = Event.from_home_assistant(
-                {"entity_id": entity_id, "state": "unknown", "attributes": given, "timestamp": time_ns},
-                registry=self._registry,
-                zone=self._zone,
-                attributes=self._attributes,
-            )
+            event = self._storable(entity_id, time_ns, given)
             metered = given.get("state_class") == METER_CLASS
             kwh = KWH_PER_UNIT.get(str(given.get("unit_of_measurement"))) if metered else None
             if len(self._templates) >= REMEMBERED_TEMPLATES:
                 self._templates.clear()
             template = self._templates[entity_id, id(given)] = Template(given, event, kwh)
         return template
+
+    def _storable(self, entity_id: str, time_ns: int, given: Mapping[str, Any]) -> Event:
+        """An event with these attributes, without the tags that could not be stored. Raises InvalidEvent."""
+        tag_text("entity_id", entity_id)
+        event = Event.from_home_assistant(
+            {"entity_id": entity_id, "state": "unknown", "attributes": given, "timestamp": time_ns},
+            registry=self._registry,
+            zone=self._zone,
+            attributes=self._attributes,
+        )
+        for name in PEOPLES_TAGS:
+            try:
+                tag_text(name, getattr(event, name) or "")
+            except InvalidEvent as error:
+                self.incomplete.add(entity_id, f"{name}: {error.rule}; its events are without it", time_ns)
+                setattr(event, name, None)
+        return event
 
     def _energy(
         self, entity_id: str, numbers: Sequence[float | None], templates: Sequence[Template]
@@ -274,17 +309,29 @@ class History:
         if old in self._meters.readings:
             self._meters.readings[new] = self._meters.readings.pop(old)
 
-    def _weather_of(self, state: str, given: Mapping[str, Any]) -> Weather:
-        """What a weather entity says. What the schema cannot store (a strange unit) leaves the events without it."""
+    def _weather_of(self, time_ns: int, state: str, given: Mapping[str, Any]) -> Weather:
+        """What a weather entity says. What the schema cannot store (a strange unit, 120 %) events are without."""
+        entity = str(self._weather_entity)
         said = {name: given[name] for name in WEATHER_ATTRIBUTES if given.get(name) is not None}
         if state not in ("unavailable", "unknown", ""):
             said["condition"] = state
-        message = {"entity_id": "weather.home", "state": "", "timestamp": 0}
         try:
-            event = Event.from_home_assistant(message, zone=self._zone, weather=said)
-        except InvalidEvent:
+            event = Event.from_home_assistant(
+                {"entity_id": entity, "state": "", "timestamp": 0}, zone=self._zone, weather=said
+            )
+            if event.weather_condition is not None:
+                tag_text("weather_condition", event.weather_condition)
+        except InvalidEvent as error:
+            self.incomplete.add(entity, f"{error.field}: {error.rule}; no weather until its next state", time_ns)
             return NO_WEATHER
-        return Weather(*(getattr(event, name) for name in Weather._fields))
+        found = {name: getattr(event, name) for name in Weather._fields}
+        for field in WEATHER_FIELDS:
+            value = found[field.name]
+            wrong = None if value is None else out_of_range(field, value)
+            if wrong is not None:
+                self.incomplete.add(entity, f"{wrong.field}: {wrong.rule}; events are without it", time_ns)
+                found[field.name] = None
+        return Weather(**found)
 
     def state(self) -> dict[str, Any]:
         """What is known, as JSON takes it."""

@@ -145,7 +145,8 @@ class InfluxDB1Export:
         for one in self._prefixes:
             if one.measurement in self._layout.used and one.field not in self._layout.used[one.measurement]:
                 fields.setdefault(one.measurement, set()).add(one.field)
-        found = {f"{measurement}: {', '.join(sorted(names))}": NOT_KEPT for measurement, names in fields.items()}
+        found = self._layout.left_out()
+        found |= {f"{measurement}: {', '.join(sorted(names))}": NOT_KEPT for measurement, names in fields.items()}
         for name, count in staged.left_out.items():
             found[f"field {name} ({count:,} values)"] = NOT_KEPT
         if staged.other_lines:

@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgpack
 
-from operations.imports.layout import NO_STATE, NOT_KEPT, Layout, SeriesPlan
+from operations.imports.layout import NO_STATE, NO_STATES, NOT_KEPT, Layout, SeriesPlan, holds_no_unit
 from operations.imports.reading import Pace, Skipped, Slice, SourceError
-from operations.imports.units import UNITS
 
 CHUNK_ROWS = 5_000
 SILENCE_SECONDS = 120.0
@@ -216,7 +215,7 @@ class InfluxDB1Server:
         for one in fields:
             names = [str(row[0]) for row in one["values"]]
             measurement = str(one["name"])
-            if "state" in names and measurement not in UNITS:
+            if any(holds_no_unit(measurement, name) for name in names):
                 self._layout.defaults.add(measurement)
             read = [name for name in names if self._layout.wants_field(measurement, name)]
             self._fields[measurement] = MeasurementFields(names, read)
@@ -235,8 +234,10 @@ class InfluxDB1Server:
             )
 
     def left_out(self) -> dict[str, str]:
-        found = {}
+        found = self._layout.left_out()
         for measurement, fields in self._fields.items():
+            if not fields.read:
+                found[f"{measurement}: {', '.join(fields.all)}"] = NO_STATES
             used = self._layout.used.get(measurement)
             unused = [name for name in fields.all if used is not None and name not in used]
             if unused:
@@ -306,7 +307,8 @@ class InfluxDB1Server:
 
     def _take(self, series: Mapping[str, Any], found: Slice) -> None:
         measurement = series["name"]
-        tags = {name: value for name, value in series.get("tags", {}).items() if value != ""}
+        # The server gives them in any order.
+        tags = {name: value for name, value in sorted(series.get("tags", {}).items()) if value != ""}
         key = (measurement, tuple(tags.items()))
         plan = self._plans.get(key)
         if plan is None:

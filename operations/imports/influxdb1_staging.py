@@ -19,10 +19,9 @@ from typing import IO
 
 from operations import paths
 from operations.imports.influxdb1_parts import BREAK, Parts
-from operations.imports.layout import Layout
+from operations.imports.layout import Layout, holds_no_unit
 from operations.imports.line_protocol import LATEST_NS, is_whole, prefix_of, read_prefix, whole_text
 from operations.imports.reading import SourceError
-from operations.imports.units import UNITS
 
 BLOCK = 1024 * 1024
 BUFFERED_BYTES = 32 * 1024 * 1024
@@ -299,7 +298,7 @@ class Staging:
         found = read_prefix(prefix)
         if not self._layout.wants_field(found.measurement, found.field):
             return UNWANTED
-        if found.field == "state" and found.measurement not in UNITS and found.measurement not in self.staged.defaults:
+        if holds_no_unit(found.measurement, found.field) and found.measurement not in self.staged.defaults:
             self.staged.defaults.append(found.measurement)
         self.staged.prefixes.append(prefix.decode("utf-8", "surrogateescape"))
         return len(self.staged.prefixes) - 1

@@ -21,6 +21,7 @@ from operations.imports.summarise import Row, Summariser, ordered, without_twins
 
 FUTURE_TOLERANCE = 86_400 * SECOND
 IN_THE_FUTURE = "in the future: a clock was wrong"
+TWIN = "another state of the same instant: the later one is kept"
 # Then what is being sent has its turn.
 SECONDS_AT_ONCE = 0.002
 
@@ -35,6 +36,14 @@ class Taken:
     rows: list[Row]
     report: Report
     reached: Mapping[str, Any]
+
+
+def count_twins(events: list[Event], stored: list[Event], report: Report) -> None:
+    """Count the events that are not among those stored."""
+    kept = set(map(id, stored))
+    for event in events:
+        if id(event) not in kept:
+            report.skipped.add(event.entity_id, TWIN, event.time_ns)
 
 
 @dataclass(slots=True)
@@ -68,7 +77,9 @@ class Intake:
         def refused(entity_id: str, time_ns: int, error: InvalidEvent) -> None:
             report.skipped.add(entity_id, f"{error.field}: {error.rule}", time_ns)
 
+        report.read = found.count + found.skipped.total
         report.skipped.merge(found.skipped)
+        report.incomplete.merge(found.incomplete)
         possible = [self._up_to_now(run, report) for run in found.runs]
         series: dict[str, set[str]] = {}
         for run in possible:
@@ -77,11 +88,16 @@ class Intake:
         made = []
         began = time.perf_counter()
         for run, events in zip(runs, self.history.events(runs, refused), strict=True):
-            self._see(run.entity_id, events, series[run.entity_id], report)
-            made.append(without_twins(events))
+            stored = without_twins(events)
+            if len(stored) < len(events):
+                count_twins(events, stored, report)
+            self._see(run.entity_id, stored, series[run.entity_id], report)
+            made.append(stored)
             if time.perf_counter() - began > SECONDS_AT_ONCE:
                 await asyncio.sleep(0)
                 began = time.perf_counter()
+        report.incomplete.merge(self.history.incomplete)
+        self.history.incomplete.clear()
         return made
 
     def _up_to_now(self, run: Run, report: Report) -> Run:

@@ -5,9 +5,11 @@ Home Assistant's integration for InfluxDB 1.x writes one point for every state:
     measurement   the unit, or `measurement_attr` (the entity, domain__device_class), else a default or the entity
     tags          domain, entity_id (the part after the dot), and those of `tags` and `tags_attributes`
     fields        value (the state as a number), state (its text, where it is no number),
-                  <attribute> where it is a number, <attribute>_str where it is not
+                  <attribute> where it is a number, <attribute>_str where it is not, and then <attribute> too with
+                  the digits of the text, if it has any: `(255, 80, 0)` is also 255800
 
-It does not store `unavailable` and `unknown`, nor the text of a number (`21.50` is 21.5).
+It does not store `unavailable` and `unknown`, nor the text of a number (`21.50` is 21.5). A unit that is the
+measurement is no field, and of `domain__device_class` the class is none.
 """
 
 from __future__ import annotations
@@ -21,18 +23,26 @@ from typing import Any, cast
 from event_schema import DEFAULT_ATTRIBUTES
 from operations.imports.mapping import Mapping1x, MeasurementRule
 from operations.imports.reading import Run
+from operations.imports.units import UNITS
 
 # Attributes that say what an entity is; read for every domain.
 DESCRIBING = ("device_class", "friendly_name", "state_class", "unit_of_measurement")
 WEATHER = ("temperature", "humidity", "pressure", "temperature_unit", "pressure_unit")
 STATE_FIELDS = ("value", "state")
+OWN_TAGS = frozenset({"domain", "entity_id"})
+# Of a measurement that is a unit, no point has one of these.
+NO_UNITS_FIELDS = ("state", "unit_of_measurement_str")
+# How Home Assistant writes an attribute, or a tag, that says nothing.
+NOTHING = (None, "", "None")
 REMEMBERED_ATTRIBUTES = 1_000
 REMEMBERED_STATES = 10_000
 
 NO_ENTITY = "no tags domain and entity_id, and no mapping for its measurement"
 NO_STATE = "neither a value nor a state in it"
+NO_STATES = "no field in it that is a state's, or an attribute's that is kept"
 IGNORED = "ignored by the mapping file"
 NOT_KEPT = "attributes that are not on the list of those kept"
+TAG_NOT_KEPT = "a tag that says nothing of its entity"
 NOT_WANTED = "not among --include, or among --exclude"
 
 
@@ -62,6 +72,10 @@ def state_text(value: Any) -> str | None:
     return str(value)
 
 
+def holds_texts(values: Sequence[Any]) -> bool:
+    return isinstance(next((value for value in values if value is not None), None), str)
+
+
 class StateTexts(dict[Any, str | None]):
     """`state_text` by value, remembered: a home says the same again and again. True would be the same key as 1."""
 
@@ -76,6 +90,11 @@ class StateTexts(dict[Any, str | None]):
         if bool in map(type, values):
             return [state_text(one) for one in values]
         return list(map(self.__getitem__, values))
+
+
+def holds_no_unit(measurement: str, field: str) -> bool:
+    """Whether a measurement with such a field is no unit: a default, or one that `override_measurement` names."""
+    return field in NO_UNITS_FIELDS and measurement not in UNITS
 
 
 def wanted_attributes(entity_id: str, chosen: Mapping[str, tuple[str, ...]] | None) -> tuple[str, ...]:
@@ -108,6 +127,8 @@ class SeriesPlan:
     given: dict[str, Any]
     fields: dict[str, tuple[str, ...]]  # attribute -> the fields that may hold it, the better one first
     state_fields: tuple[str, ...]
+    # The one of them that is a state only where it is a text; a number is an attribute of that name.
+    text_field: str = ""
     known: dict[tuple[str, ...], dict[tuple[Any, ...], dict[str, Any]]] = field(default_factory=dict)
     texts: StateTexts = field(default_factory=StateTexts)
 
@@ -128,7 +149,7 @@ class SeriesPlan:
     def _states(self, count: int, columns: Mapping[str, Sequence[Any]]) -> list[str | None]:
         states: list[str | None] = [None] * count
         for name in reversed(self.state_fields):
-            if name in columns:
+            if name in columns and (name != self.text_field or holds_texts(columns[name])):
                 better = self.texts.of(columns[name])
                 if None in better:
                     better = [one if one is not None else other for one, other in zip(better, states, strict=True)]
@@ -157,7 +178,7 @@ class SeriesPlan:
     def _given(self, point: Mapping[str, Any]) -> dict[str, Any]:
         attributes = dict(self.given)
         for attribute, fields in self.fields.items():
-            value = next((point[name] for name in fields if point.get(name) not in (None, "")), None)
+            value = next((point[name] for name in fields if point.get(name) not in NOTHING), None)
             if value is not None:
                 attributes[attribute] = value
         return attributes
@@ -166,8 +187,8 @@ class SeriesPlan:
 class Layout:
     """Plans for series.
 
-    `defaults` are the measurements that are no unit: they hold texts. `used`: the fields of each measurement that any
-    of its series wanted.
+    `defaults` are the measurements that are no unit, as a field of theirs shows. `used`: the fields of each measurement
+    that any of its series wanted.
     """
 
     def __init__(
@@ -184,6 +205,7 @@ class Layout:
         self._exclude = tuple(exclude)
         self.defaults: set[str] = set(mapping.default_measurements)
         self.used: dict[str, set[str]] = {}
+        self._unused_tags: set[str] = set()
 
     def wants(self, entity_id: str) -> bool:
         if any(fnmatchcase(entity_id, one) for one in self._exclude):
@@ -208,7 +230,12 @@ class Layout:
             used = self.used.setdefault(measurement, set())
             used.update(found.state_fields)
             used.update(name for fields in found.fields.values() for name in fields)
+            self._unused_tags.update(tags.keys() - OWN_TAGS - found.given.keys() - (rule.tags if rule else set()))
         return found
+
+    def left_out(self) -> dict[str, str]:
+        """What no plan uses, and why."""
+        return {f"tag {name}": TAG_NOT_KEPT for name in self._unused_tags}
 
     def _own(self, measurement: str, tags: Mapping[str, str]) -> SeriesPlan | str:
         source_id = entity_of(tags)
@@ -217,7 +244,7 @@ class Layout:
         entity_id = self.mapping.rename.get(source_id, source_id)
         names = wanted_attributes(entity_id, self.attributes)
         # What `tags_attributes` made a tag is an attribute as well.
-        given: dict[str, Any] = {name: tags[name] for name in names if tags.get(name)}
+        given: dict[str, Any] = {name: tags[name] for name in names if tags.get(name) not in NOTHING}
         domain = source_id.partition(".")[0]
         if measurement.startswith(f"{domain}__"):
             given.setdefault("device_class", measurement.removeprefix(f"{domain}__"))
@@ -227,9 +254,10 @@ class Layout:
             series=measurement,
             entity_id=entity_id,
             given=given,
-            fields={name: (name, f"{name}_str") if name not in DESCRIBING else (f"{name}_str", name) for name in names},
             # The text says more than the number that Home Assistant made of it.
+            fields={name: (f"{name}_str", name) for name in names},
             state_fields=("state", "value"),
+            text_field="state",
         )
 
     def _mapped(self, rule: MeasurementRule, measurement: str, tags: Mapping[str, str]) -> SeriesPlan | str:

@@ -51,6 +51,11 @@ class MeasurementRule:
     def fields(self) -> tuple[str, ...]:
         return (*self.state, *self.attributes)
 
+    @property
+    def tags(self) -> set[str]:
+        """Those that its texts name."""
+        return {tag for text in self.texts.values() for tag in _BRACES.findall(text)}
+
     def fill(self, measurement: str, tags: Mapping[str, str]) -> dict[str, str] | str:
         """The texts with the tags put in, or why that does not work."""
         filled = {}

@@ -8,15 +8,19 @@ from pathlib import Path
 
 from event_schema import Event, Measurement
 from operations.errors import UserError
-from operations.imports.borders import TOO_OLD, Borders
-from operations.imports.existing import Existing
+from operations.imports.borders import Borders
+from operations.imports.existing import EVENTS, Existing
 from operations.imports.report import Report
 from operations.imports.summarise import MEASUREMENTS, Row
-from operations.imports.target import Writers, first_refusals
+from operations.imports.target import Writers, first_refusals, unstorable
 
 # Events on their way to the server while the next slice is read.
 MOST_PENDING = 100_000
 REFUSED_AT_MOST = 20
+OF_EVENTS = {
+    "hourly": "hours of long-term statistics that have a row from events",
+    "daily": "days of long-term statistics that have a row from events",
+}
 
 
 class Refused(Exception):
@@ -51,34 +55,51 @@ class Outlet:
         new = stored.new_of(events)
         report.already_there += len(events) - len(new)
         report.written += len(new)
-        if self.writers is not None and new:
-            for error in await self.writers.write_events(new):
-                report.written -= 1
-                report.skipped.add("states", f"{error.field}: {error.rule}")
-            await self.hold_back(MOST_PENDING)
+        refused = unstorable(new) if self.writers is None else await self.writers.write_events(new)
+        for event, error in refused:
+            report.written -= 1
+            report.skipped.add(event.entity_id, f"{error.field}: {error.rule}", event.time_ns)
+        await self.hold_back(MOST_PENDING)
 
     async def rows(self, rows: list[Row]) -> None:
         """Hours and days that were summed up from events."""
-        for row in await self._rows(rows, MEASUREMENTS):
-            self.report.rows[row.tier] += 1
-
-    async def statistic_rows(self, rows: list[Row], measurements: Mapping[str, Measurement]) -> None:
-        """Hours and days that come from statistics, in measurements of their own."""
-        too_old = sum(1 for row in rows if not self.borders.takes(row))
-        if too_old:
-            self.report.skipped.add("rows of long-term statistics", TOO_OLD, count=too_old)
-        for row in await self._rows(rows, measurements):
-            self.report.statistics[row.tier] += 1
-
-    async def _rows(self, rows: list[Row], measurements: Mapping[str, Measurement]) -> list[Row]:
-        """Write those that are kept and not there; they are returned."""
-        kept = [row for row in rows if self.borders.takes(row)]
+        kept = self._kept(rows, self.report.rows_too_old)
         new = await self.existing.new_rows(kept)
         self.report.rows_already_there += len(kept) - len(new)
-        if self.writers is not None and new:
-            await self.writers.write_rows(new, measurements)
+        for row in new:
+            self.report.rows[row.tier] += 1
+        await self._write(new, MEASUREMENTS)
+
+    async def statistic_rows(self, rows: list[Row], measurements: Mapping[str, Measurement]) -> None:
+        """Hours and days that come from statistics, in measurements of their own; not those that events made."""
+        report = self.report
+        kept = self._kept(rows, report.statistics_too_old)
+        of_events = await self.existing.instants(kept, EVENTS)
+        there = await self.existing.instants(kept, measurements)
+        new = []
+        for row in kept:
+            key = (row.tier, row.entity_id, row.time_ns)
+            if key in of_events:
+                report.statistics_skipped.add(row.entity_id, OF_EVENTS[row.tier], row.time_ns)
+            elif key in there:
+                report.statistics_already_there[row.tier] += 1
+            else:
+                report.statistics[row.tier] += 1
+                new.append(row)
+        await self._write(new, measurements)
+
+    def _kept(self, rows: list[Row], too_old: dict[str, int]) -> list[Row]:
+        """The rows that their tier keeps; the others are counted."""
+        kept = [row for row in rows if self.borders.takes(row)]
+        if len(kept) < len(rows):
+            for row in rows:
+                too_old[row.tier] += not self.borders.takes(row)
+        return kept
+
+    async def _write(self, rows: list[Row], measurements: Mapping[str, Measurement]) -> None:
+        if self.writers is not None and rows:
+            await self.writers.write_rows(rows, measurements)
             await self.hold_back(MOST_PENDING)
-        return new
 
     async def hold_back(self, most: int) -> None:
         """Wait until at most so many points are on their way."""
@@ -86,6 +107,7 @@ class Outlet:
             return
         await self.writers.settle(most)
         self.report.refused = self.writers.refused()
+        self.report.refused_events = self.writers.refused_events
         dead = sum(stats.dead_lettered for stats in self.writers.stats)
         if dead >= (REFUSED_AT_MOST if most else 1) and not self.keep_going:
             raise Refused(*self.report.refused)

@@ -12,7 +12,7 @@ from typing import IO, Any
 from operations import paths
 from operations.errors import UserError
 
-FORMAT = 2
+FORMAT = 3
 
 
 def folder_for(identity: str, target: str) -> Path:

@@ -128,15 +128,27 @@ class Skipped(dict[tuple[str, str], Count]):
         for key, count in other.items():
             self.setdefault(key, Count()).merge(count)
 
+    @property
+    def total(self) -> int:
+        return sum(one.count for one in self.values())
+
+    def as_list(self) -> list[Any]:
+        return [[*key, one.count, one.first_ns, one.last_ns] for key, one in self.items()]
+
+    @classmethod
+    def from_list(cls, kept: list[Any]) -> Skipped:
+        return cls({(what, reason): Count(*count) for what, reason, *count in kept})
+
 
 @dataclass(slots=True)
 class Slice:
-    """All readings of [start_ns, stop_ns)."""
+    """All readings of [start_ns, stop_ns); `skipped`: states that make none; `incomplete`: what some of them lack."""
 
     start_ns: int
     stop_ns: int
     runs: list[Run] = field(default_factory=list)
     skipped: Skipped = field(default_factory=Skipped)
+    incomplete: Skipped = field(default_factory=Skipped)
 
     @property
     def count(self) -> int:

@@ -20,6 +20,7 @@ REMEMBERED_ATTRIBUTES = 50_000
 ASKED_AT_ONCE = 500
 REMOVED = "an empty state: the entity was removed"
 NAMELESS = "a state whose entity the recorder does not name"
+TIMELESS = "without a time: Home Assistant's migration of its database was interrupted; start it once to end that"
 NOT_JSON = "attributes that are not JSON; the state is kept"
 EXTERNAL = "a statistic that is no entity's"
 NO_ATTRIBUTES: dict[str, Any] = {}
@@ -75,6 +76,7 @@ class Recorder:
         # Entity of the recorder -> its present id, "" where it is not wanted.
         self._chosen: dict[str, str] = {}
         self._not_kept: set[str] = set()
+        self._timeless = 0
 
     @property
     def name(self) -> str:
@@ -124,6 +126,8 @@ class Recorder:
 
     def left_out(self) -> dict[str, str]:
         found = {}
+        if self._timeless:
+            found[f"{self._timeless:,} states"] = TIMELESS
         if self._not_kept:
             found[", ".join(sorted(self._not_kept))] = "attributes that are not on the list of those kept"
         if not self.schema.statistics:
@@ -137,6 +141,7 @@ class Recorder:
 
     def _span(self) -> tuple[int, int] | None:
         updated = self.schema.updated
+        self._timeless = next(self._database.rows(f"SELECT count(*) FROM states WHERE {updated} IS NULL"))[0]
         first, last = next(self._database.rows(f"SELECT min({updated}), max({updated}) FROM states"))
         begin, end = self._database.nanoseconds((first, last))
         return None if begin is None or end is None else (begin, end + LAST_MICROSECOND)
@@ -161,7 +166,7 @@ class Recorder:
             return None
         rows += found
         part = Slice(start_ns, stop_ns)
-        self._learn_attributes({row[4] for row in rows if row[4] is not None}, part.skipped)
+        self._learn_attributes({row[4] for row in rows if row[4] is not None}, part.incomplete)
         by_entity: dict[Any, list[Sequence[Any]]] = {}
         for row in rows:
             by_entity.setdefault(row[:2], []).append(row)
@@ -189,7 +194,7 @@ class Recorder:
             return
         by_id = self._by_id.get
         attributes = [
-            by_id(number, NO_ATTRIBUTES) if number is not None else self._of_text(text, found.skipped)
+            by_id(number, NO_ATTRIBUTES) if number is not None else self._of_text(text, found.incomplete)
             for number, text in zip(numbers, texts, strict=True)
         ]
         times = cast("list[int]", self._database.nanoseconds(updated))

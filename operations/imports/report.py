@@ -13,6 +13,10 @@ from operations.imports.reading import SECOND, Count, Skipped
 
 SHOWN_LINES = 25
 SERIES_NAMED = 20
+# The parts of a report by how they are kept.
+NUMBERS = ("read", "written", "already_there", "summed_up", "rows_already_there", "statistics_read", "seconds")
+BY_TIER = ("rows", "rows_too_old", "statistics", "statistics_already_there", "statistics_too_old")
+LEFT_OUT = ("skipped", "incomplete", "statistics_skipped")
 
 
 def moment(time_ns: int) -> str:
@@ -21,6 +25,32 @@ def moment(time_ns: int) -> str:
         return datetime.fromtimestamp(time_ns // SECOND, UTC).isoformat().replace("+00:00", "Z")
     except (ValueError, OverflowError, OSError):
         return f"{time_ns} ns"
+
+
+def left_out(skipped: Skipped) -> list[dict[str, Any]]:
+    """What, why, how many, from when to when: for programs."""
+    return [
+        {
+            "what": what,
+            "reason": reason,
+            "count": one.count,
+            "from": moment(one.first_ns) if one.first_ns else None,
+            "to": moment(one.last_ns) if one.last_ns else None,
+        }
+        for (what, reason), one in sorted(skipped.items())
+    ]
+
+
+def aside(already_there: int, too_old: Mapping[str, int]) -> str:
+    """What became of the other rows, in brackets."""
+    found = [f"{already_there:,} rows were there already"] if already_there else []
+    found += [f"{count:,} {tier} ones are older than such rows are kept" for tier, count in too_old.items() if count]
+    return f" ({'; '.join(found)})" if found else ""
+
+
+def counted(skipped: Skipped) -> list[str]:
+    """The same for people."""
+    return [f"{one.count:,} of {what}: {reason}" for (what, reason), one in sorted(skipped.items())]
 
 
 @dataclass(slots=True)
@@ -71,11 +101,17 @@ class EntityReport:
 
 @dataclass(slots=True)
 class Report:
-    """Counts of one import over all its runs. `written`, `rows` and `statistics` are what this import wrote."""
+    """Counts of one import over all its runs. `written`, `rows` and `statistics` are what this import wrote.
+
+    All that was read has its place: `read` states are those written, already there, summed up and `skipped`;
+    `statistics_read` hours are those written, already there, too old and in `statistics_skipped` (which names days
+    too). `readings`: the states that make an event and are kept somewhere. `incomplete`: what some of them lack.
+    """
 
     source: str = ""
     dry_run: bool = False
     finished: bool = False
+    read: int = 0
     readings: Count = field(default_factory=Count)
     raw_from_ns: int = 0
     written: int = 0
@@ -83,12 +119,19 @@ class Report:
     summed_up: int = 0
     rows: dict[str, int] = field(default_factory=lambda: {"hourly": 0, "daily": 0})
     rows_already_there: int = 0
+    rows_too_old: dict[str, int] = field(default_factory=lambda: {"hourly": 0, "daily": 0})
+    statistics_read: int = 0
     statistics: dict[str, int] = field(default_factory=lambda: {"hourly": 0, "daily": 0})
+    statistics_already_there: dict[str, int] = field(default_factory=lambda: {"hourly": 0, "daily": 0})
+    statistics_too_old: dict[str, int] = field(default_factory=lambda: {"hourly": 0, "daily": 0})
+    statistics_skipped: Skipped = field(default_factory=Skipped)
     backfilled: dict[str, int] = field(default_factory=dict)
     skipped: Skipped = field(default_factory=Skipped)
+    incomplete: Skipped = field(default_factory=Skipped)
     left_out: dict[str, str] = field(default_factory=dict)
     entities: dict[str, EntityReport] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    refused_events: int = 0
     seconds: float = 0.0
 
     def see(self, entity_id: str, events: Sequence[Event], series: Iterable[str]) -> None:
@@ -99,8 +142,10 @@ class Report:
 
     def merge(self, later: Report) -> None:
         """Count the readings of the next slice, too, and what was skipped of it."""
+        self.read += later.read
         self.readings.merge(later.readings)
         self.skipped.merge(later.skipped)
+        self.incomplete.merge(later.incomplete)
         self.summed_up += later.summed_up
         for entity_id, one in later.entities.items():
             self.entities.setdefault(entity_id, EntityReport()).merge(one)
@@ -111,23 +156,19 @@ class Report:
         """Everything, as JSON takes it, for the next run."""
         return {
             "readings": [self.readings.count, self.readings.first_ns, self.readings.last_ns],
-            "written": self.written,
-            "already_there": self.already_there,
-            "summed_up": self.summed_up,
-            "rows": self.rows,
-            "rows_already_there": self.rows_already_there,
-            "statistics": self.statistics,
-            "skipped": [[*key, one.count, one.first_ns, one.last_ns] for key, one in self.skipped.items()],
+            **{name: getattr(self, name) for name in (*NUMBERS, *BY_TIER)},
+            **{name: getattr(self, name).as_list() for name in LEFT_OUT},
             "entities": {entity: one.as_list() for entity, one in self.entities.items()},
-            "seconds": self.seconds,
         }
 
     def take_up(self, kept: Mapping[str, Any]) -> None:
         self.readings = Count(*kept["readings"])
-        for name in ("written", "already_there", "summed_up", "rows_already_there", "seconds"):
+        for name in NUMBERS:
             setattr(self, name, kept[name])
-        self.rows, self.statistics = dict(kept["rows"]), dict(kept["statistics"])
-        self.skipped = Skipped({(what, reason): Count(*count) for what, reason, *count in kept["skipped"]})
+        for name in BY_TIER:
+            setattr(self, name, dict(kept[name]))
+        for name in LEFT_OUT:
+            setattr(self, name, Skipped.from_list(kept[name]))
         self.entities = {entity: EntityReport.from_list(one) for entity, one in kept["entities"].items()}
 
     # show ---------------------------------------------------------------------------------------------------
@@ -147,18 +188,36 @@ class Report:
                     found.append((earlier, later))
         return found
 
+    @property
+    def stored(self) -> int:
+        """Events written, without those that the server refused."""
+        return self.written - self.refused_events
+
     def as_json(self) -> dict[str, Any]:
         return {
             "source": self.source,
             "dry_run": self.dry_run,
             "finished": self.finished,
+            "read": self.read,
             "readings": self.readings.count,
             "from": moment(self.readings.first_ns) if self.readings.count else None,
             "to": moment(self.readings.last_ns) if self.readings.count else None,
             "raw_from": moment(self.raw_from_ns) if self.raw_from_ns > 0 else None,
-            "events": {"written": self.written, "already_there": self.already_there, "summed_up": self.summed_up},
-            "rows": {**self.rows, "already_there": self.rows_already_there},
-            "statistics_rows": self.statistics,
+            "events": {
+                "written": self.stored,
+                "already_there": self.already_there,
+                "summed_up": self.summed_up,
+                "skipped": self.skipped.total,
+                "refused": self.refused_events,
+            },
+            "rows": {**self.rows, "already_there": self.rows_already_there, "too_old": self.rows_too_old},
+            "statistics": {
+                "read": self.statistics_read,
+                "written": self.statistics,
+                "already_there": self.statistics_already_there,
+                "too_old": self.statistics_too_old,
+                "skipped": left_out(self.statistics_skipped),
+            },
             "backfilled": self.backfilled,
             "entities": [
                 {
@@ -172,16 +231,8 @@ class Report:
                 }
                 for entity, one in sorted(self.entities.items())
             ],
-            "skipped": [
-                {
-                    "what": what,
-                    "reason": reason,
-                    "count": one.count,
-                    "from": moment(one.first_ns) if one.first_ns else None,
-                    "to": moment(one.last_ns) if one.last_ns else None,
-                }
-                for (what, reason), one in sorted(self.skipped.items())
-            ],
+            "skipped": left_out(self.skipped),
+            "incomplete": left_out(self.incomplete),
             "left_out": [{"what": what, "reason": reason} for what, reason in sorted(self.left_out.items())],
             "likely_renames": [{"earlier": one, "later": other} for one, other in self.likely_renames()],
             "refused": self.refused,
@@ -190,42 +241,55 @@ class Report:
 
     def text(self) -> str:
         """For people: what there is, what maps to what, what does not and why."""
-        if not self.readings.count and not self.skipped and not any(self.statistics.values()):
+        if not self.read and not self.statistics_read:
             return f"{self.source}: nothing in it."
-        lines = [f"{self.source}"]
-        if self.readings.count:
-            lines.append(
-                f"{self.readings.count:,} states of {len(self.entities):,} entities, "
-                f"from {moment(self.readings.first_ns)} to {moment(self.readings.last_ns)}"
-            )
-        would = "would be " if self.dry_run else ""
-        if self.raw_from_ns > 0 and self.summed_up:
-            lines.append(
-                f"{self.summed_up:,} of them are older than raw events are kept ({moment(self.raw_from_ns)}): "
-                f"they {'would become' if self.dry_run else 'became'} {self.rows['hourly']:,} hourly and "
-                f"{self.rows['daily']:,} daily rows"
-                + (f" ({self.rows_already_there:,} rows were there already)" if self.rows_already_there else "")
-            )
-        lines.append(f"{self.written:,} events {would}written, {self.already_there:,} were there already")
-        if any(self.statistics.values()):
-            lines.append(
-                f"{self.statistics['hourly']:,} hourly and {self.statistics['daily']:,} daily rows {would}written from "
-                "long-term statistics, apart from those of events"
-            )
+        lines = [f"{self.source}", *self._states_lines(), *self._statistics_lines()]
         if self.backfilled:
             lines.append("summed up again: " + ", ".join(f"{n:,} {tier} rows" for tier, n in self.backfilled.items()))
         lines += self._section("what maps to what", self._entity_lines())
         lines += self._section("left out", [f"{what}: {reason}" for what, reason in sorted(self.left_out.items())])
-        lines += self._section(
-            "skipped",
-            [f"{one.count:,} of {what}: {reason}" for (what, reason), one in sorted(self.skipped.items())],
-        )
+        lines += self._section("skipped", counted(self.skipped))
+        lines += self._section("skipped of the long-term statistics", counted(self.statistics_skipped))
+        lines += self._section("stored without what cannot be stored", counted(self.incomplete))
         lines += self._section(
             "renamed on the way? To join them, put them under [rename] in the mapping file",
             [f'"{earlier}" = "{later}"' for earlier, later in self.likely_renames()],
         )
         lines += self._section("refused by the server", self.refused)
         return "\n".join(lines)
+
+    def _states_lines(self) -> list[str]:
+        lines = []
+        if self.readings.count:
+            lines.append(
+                f"{self.readings.count:,} states of {len(self.entities):,} entities, "
+                f"from {moment(self.readings.first_ns)} to {moment(self.readings.last_ns)}"
+            )
+        if self.raw_from_ns > 0 and self.summed_up:
+            lines.append(
+                f"{self.summed_up:,} of them are older than raw events are kept ({moment(self.raw_from_ns)}): "
+                f"they {'would become' if self.dry_run else 'became'} {self.rows['hourly']:,} hourly and "
+                f"{self.rows['daily']:,} daily rows" + aside(self.rows_already_there, self.rows_too_old)
+            )
+        lines.append(
+            f"{self.stored:,} events {self._would}written, {self.already_there:,} were there already"
+            + (f", {self.skipped.total:,} states of {self.read:,} were skipped" if self.skipped else "")
+            + (f", {self.refused_events:,} were refused by the server" if self.refused_events else "")
+        )
+        return lines
+
+    def _statistics_lines(self) -> list[str]:
+        if not self.statistics_read:
+            return []
+        return [
+            f"{self.statistics['hourly']:,} hourly and {self.statistics['daily']:,} daily rows {self._would}written "
+            f"from {self.statistics_read:,} hours of long-term statistics, apart from those of events"
+            + aside(sum(self.statistics_already_there.values()), self.statistics_too_old)
+        ]
+
+    @property
+    def _would(self) -> str:
+        return "would be " if self.dry_run else ""
 
     def _entity_lines(self) -> list[str]:
         return [

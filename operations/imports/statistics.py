@@ -6,8 +6,9 @@ and a sum that only grows. A row has the fields that follow from these and no ot
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
 
@@ -21,8 +22,17 @@ from operations.imports.summarise import HOUR, Days, Row
 
 MEASUREMENTS = {"hourly": HOURLY_STATISTICS, "daily": DAILY_STATISTICS}
 SECONDS = 3600.0
+NUMBERS = ("mean", "low", "high", "state", "total")
 OTHER_UNIT = "long-term statistics in another unit than its states"
 HAS_STATES = "long-term statistics of hours that its states cover"
+FIRST_DAY = "the day of long-term statistics in which its states begin"
+EMPTY = "long-term statistics without a value"
+
+
+def whole(hour: StatisticHour) -> StatisticHour:
+    """The hour without what is no finite number."""
+    odd: dict[str, Any] = {name: None for name in NUMBERS if not math.isfinite(getattr(hour, name) or 0.0)}
+    return replace(hour, **odd) if odd else hour
 
 
 @dataclass(slots=True)
@@ -94,6 +104,7 @@ class StatisticRows:
         if known is not None and known.unit and hour.unit and known.unit != hour.unit:
             skipped.add(f"{entity} ({hour.unit}, not {known.unit})", OTHER_UNIT, hour.time_ns)
             return []
+        hour = whole(hour)
         before = self.totals.get(entity)
         increase = None if hour.total is None or before is None else hour.total - before
         if hour.total is not None:
@@ -107,25 +118,28 @@ class StatisticRows:
         _, start, _ = self._days.at(hour.time_ns)
         day = self._open.get(entity)
         if day is None or day.start != start:
-            rows += self._day_row(entity)
+            rows += self._day_row(entity, skipped)
             day = self._open[entity] = Span(start)
         day.take(hour, increase)
         alone = Span(hour.time_ns)
         alone.take(hour, increase)
-        rows += self._row("hourly", entity, alone)
-        return rows
+        own = self._row("hourly", entity, alone)
+        if not own:
+            skipped.add(entity, EMPTY, hour.time_ns)
+        return rows + own
 
-    def close(self) -> list[Row]:
+    def close(self, skipped: Skipped) -> list[Row]:
         """The rows of the days that are still open."""
-        return [row for entity in list(self._open) for row in self._day_row(entity)]
+        return [row for entity in list(self._open) for row in self._day_row(entity, skipped)]
 
-    def _day_row(self, entity: str) -> list[Row]:
+    def _day_row(self, entity: str, skipped: Skipped) -> list[Row]:
         day = self._open.pop(entity, None)
         if day is None:
             return []
         first = self.first_states.get(entity)
         # The day in which its states begin is summed up from them.
         if first is not None and self._days.at(first)[1] == day.start:
+            skipped.add(entity, FIRST_DAY, day.start)
             return []
         return self._row("daily", entity, day)
 
@@ -168,12 +182,15 @@ class StatisticsPass:
         made = StatisticRows(self.zone, report.entities, await self.source.first_states())
         if self.kept is not None:
             made.restore(self.kept["state"])
-        await self.outlet.existing.look(start_ns, stop_ns)
+        existing = self.outlet.existing
+        await existing.look(start_ns, stop_ns)
+        await existing.look(start_ns, stop_ns, MEASUREMENTS)
         async for until, hours, skipped in self.source.statistics(start_ns, stop_ns):
-            report.skipped.merge(skipped)
-            rows = [row for hour in hours for row in made.add(hour, report.skipped)]
+            report.statistics_read += len(hours) + skipped.total
+            report.statistics_skipped.merge(skipped)
+            rows = [row for hour in hours for row in made.add(hour, report.statistics_skipped)]
             if until >= stop_ns:
-                rows += made.close()
+                rows += made.close(report.statistics_skipped)
             await self.outlet.statistic_rows(rows, MEASUREMENTS)
             self.kept = {"done_to": until, "state": made.state()}
             yield until

@@ -11,12 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-from event_schema import TIERS, Event, InvalidEvent, Measurement, Tiers
+from event_schema import HOME_ASSISTANT_EVENTS, TIERS, Event, InvalidEvent, Measurement, Tiers
 from flux_tasks import SummaryServer
 from influxdb_connection import ConnectionSettings
 from operations.errors import UserError
 from operations.imports.summarise import MEASUREMENTS, Row
 from writer import BatchWriter, Stats, WriterSettings
+from writer.encoder import Encoder
 from writer.spool import Spool
 
 BATCH_SIZE = 5_000
@@ -85,8 +86,8 @@ class Writers:
                 batch_size=BATCH_SIZE,
                 batch_timeout=1.0,
                 close_timeout=1.0,
-                # What Home Assistant has stored is history, also where a value is odd.
-                quality={"range": "repair", "future": "off", "retention": "off", "duplicate": "off"},
+                # What Home Assistant has stored is history, also where it is odd.
+                quality={"unit": "off", "future": "off", "retention": "off", "duplicate": "off"},
             )
             writer = BatchWriter(settings) if measurement is None else BatchWriter(settings, measurement=measurement)
             self._replay_dead_letters(name)
@@ -106,25 +107,17 @@ class Writers:
         finally:
             spool.close()
 
-    async def write_events(self, events: list[Event]) -> list[InvalidEvent]:
-        """Accept events; those that cannot be stored come back as errors, one for each."""
+    async def write_events(self, events: list[Event]) -> list[tuple[Event, InvalidEvent]]:
+        """Accept events; those that cannot be stored come back, each with the reason."""
+        if not events:
+            return []
         writer = await self.writer("raw")
         try:
             await writer.write_many(events)
         except InvalidEvent:
-            return await self._one_by_one(writer, events)
+            # The others are accepted.
+            return unstorable(events)
         return []
-
-    @staticmethod
-    async def _one_by_one(writer: BatchWriter, events: list[Event]) -> list[InvalidEvent]:
-        """Which events of a list are wrong. The good ones are written once more: the same points again."""
-        errors = []
-        for event in events:
-            try:
-                await writer.write(event)
-            except InvalidEvent as error:
-                errors.append(error)
-        return errors
 
     async def write_rows(self, rows: list[Row], measurements: Mapping[str, Measurement]) -> None:
         for tier in ("hourly", "daily"):
@@ -134,6 +127,11 @@ class Writers:
                 name = tier if measurements is MEASUREMENTS else f"{tier}-{measurement.name}"
                 writer = await self.writer(name, measurement)
                 await writer.write_many(cast("list[Event]", chosen))
+
+    @property
+    def refused_events(self) -> int:
+        """Events that the server refused for good in this run, or again."""
+        return self._open["raw"].stats.dead_lettered if "raw" in self._open else 0
 
     @property
     def stats(self) -> list[Stats]:
@@ -176,6 +174,18 @@ class Writers:
             elif most_pending == 0:
                 # A last batch that is not full would wait for its time-out.
                 await asyncio.gather(*(writer.flush(timeout=0.2) for writer in self._open.values()))
+
+
+def unstorable(events: list[Event]) -> list[tuple[Event, InvalidEvent]]:
+    """The events that no writer accepts, each with the reason."""
+    encode = Encoder(HOME_ASSISTANT_EVENTS).encode
+    found = []
+    for event in events:
+        try:
+            encode(event)
+        except InvalidEvent as error:
+            found.append((event, error))
+    return found
 
 
 def first_refusals(folder: Path, most: int = 3) -> list[str]:

@@ -239,7 +239,7 @@ def test_two_imports_at_once_and_a_damaged_position(tmp_path: Path) -> None:
         second.open()
     first.keep({"done_to": 1})
     first.close()
-    assert second.open() == {"format": 2, "done_to": 1}
+    assert second.open() == {"format": 3, "done_to": 1}
     second.close()
     (tmp_path / "import" / "position.json").write_text("{")
     with pytest.raises(UserError, match=r"is damaged: remove .* to begin this import anew"):

@@ -124,7 +124,7 @@ def test_statistics_of_the_time_before_are_apart_and_marked(new_home: NewHome, v
     for row in whole:
         assert math.isclose(row["time_weighted_avg"], row["value_seconds"] / row["covered_seconds"])
     assert report.statistics == {"hourly": len(hourly), "daily": len(daily)}
-    assert ("statistic tibber:energy", "a statistic that is no entity's") in report.skipped
+    assert ("statistic tibber:energy", "a statistic that is no entity's") in report.statistics_skipped
     # Nothing of it stands among the rows of events, and nothing of them was touched.
     assert not new_home.stored("hourly")
     assert not new_home.stored("daily")
