@@ -32,7 +32,7 @@ from operations.imports.reading import Source
 from operations.imports.recorder import Recorder
 from operations.imports.report import Report
 from operations.imports.statistics import StatisticsPass
-from operations.imports.summarise import MEASUREMENTS, Summariser
+from operations.imports.summarise import Summariser
 from operations.imports.target import Target, Writers
 from operations.paths import NO_ROOM
 from writer import SpoolError
@@ -123,7 +123,7 @@ class Importer:
                 writers = None
                 if not options.dry_run:
                     writers = await stack.enter_async_context(Writers(self.target, self.position.folder))
-                    await self._open_spools(writers)
+                    await writers.open_kept()
                 outlet = Outlet(self._borders, existing, self.report, writers, options.keep_going)
                 await self._slices(outlet, Clock(first, start, stop, self.report, self.progress))
                 await self._finish(outlet, now_ns)
@@ -142,12 +142,6 @@ class Importer:
             raise
         if not options.dry_run and options.summaries:
             await self._backfill(server, max(first, self._borders.raw), min(stop, now_ns))
-
-    async def _open_spools(self, writers: Writers) -> None:
-        """What an interrupted run left in them is sent first."""
-        for tier in self.target.tiers:
-            if (self.position.folder / f"{tier.name}.sqlite").exists():
-                await writers.writer(tier.name, MEASUREMENTS.get(tier.name))
 
     async def _slices(self, outlet: Outlet, clock: Clock) -> None:
         async with contextlib.aclosing(ahead(self._taken(clock.start, clock.stop))) as coming:

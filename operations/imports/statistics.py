@@ -13,14 +13,13 @@ from datetime import tzinfo
 from typing import Any
 
 from event_schema.conversion import KWH_PER_UNIT
-from event_schema.home_assistant import DAILY_STATISTICS, HOURLY_STATISTICS
 from operations.imports.outlet import Outlet
 from operations.imports.reading import Skipped
 from operations.imports.recorder import Recorder, StatisticHour
 from operations.imports.report import EntityReport
 from operations.imports.summarise import HOUR, Days, Row
+from operations.imports.target import STATISTICS
 
-MEASUREMENTS = {"hourly": HOURLY_STATISTICS, "daily": DAILY_STATISTICS}
 SECONDS = 3600.0
 NUMBERS = ("mean", "low", "high", "state", "total")
 OTHER_UNIT = "long-term statistics in another unit than its states"
@@ -184,13 +183,13 @@ class StatisticsPass:
             made.restore(self.kept["state"])
         existing = self.outlet.existing
         await existing.look(start_ns, stop_ns)
-        await existing.look(start_ns, stop_ns, MEASUREMENTS)
+        await existing.look(start_ns, stop_ns, STATISTICS)
         async for until, hours, skipped in self.source.statistics(start_ns, stop_ns):
             report.statistics_read += len(hours) + skipped.total
             report.statistics_skipped.merge(skipped)
             rows = [row for hour in hours for row in made.add(hour, report.statistics_skipped)]
             if until >= stop_ns:
                 rows += made.close(report.statistics_skipped)
-            await self.outlet.statistic_rows(rows, MEASUREMENTS)
+            await self.outlet.statistic_rows(rows, STATISTICS)
             self.kept = {"done_to": until, "state": made.state()}
             yield until

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from event_schema import HOME_ASSISTANT_EVENTS, TIERS, Event, InvalidEvent, Measurement, Tiers
+from event_schema.home_assistant import DAILY_STATISTICS, HOURLY_STATISTICS
 from flux_tasks import SummaryServer
 from influxdb_connection import ConnectionSettings
 from operations.errors import UserError
@@ -20,6 +21,7 @@ from writer import BatchWriter, Stats, WriterSettings
 from writer.encoder import Encoder
 from writer.spool import Spool
 
+STATISTICS = {"hourly": HOURLY_STATISTICS, "daily": DAILY_STATISTICS}
 BATCH_SIZE = 5_000
 # A server that takes nothing for so long will not do so by itself: a full disk, a wrong token.
 PATIENCE_SECONDS = 120.0
@@ -70,6 +72,13 @@ class Writers:
 
     def _spool(self, name: str) -> Path:
         return self.folder / f"{name}.sqlite"
+
+    async def open_kept(self) -> None:
+        """Those of spools that an interrupted run has left: what is in them is sent first."""
+        statistics = {f"{tier}-{one.name}": one for tier, one in STATISTICS.items()}
+        for name, measurement in {"raw": None, **MEASUREMENTS, **statistics}.items():
+            if self._spool(name).exists():
+                await self.writer(name, measurement)
 
     async def writer(self, name: str, measurement: Measurement | None = None) -> BatchWriter:
         """The writer of a tier (or of `name`, which writes `measurement` to the tier that begins it)."""

@@ -218,7 +218,8 @@ def test_mariadb_and_postgresql_by_address(new_home: NewHome, name: str) -> None
             states = with_texts(a_home(NOW - 3 * DAY, NOW, step=HOUR, seed=version))
             made = RecorderFile(server.execute, version, dialect=server.dialect, mark=server.mark)
             made.add_states(states)
-            made.add_statistics(hours_of("sensor.kitchen_temperature", (NOW - 9 * DAY) // HOUR * HOUR, 48))
+            begin = (NOW - (version + 9) * DAY) // HOUR * HOUR
+            made.add_statistics(hours_of("sensor.kitchen_temperature", begin, 48))
             home = NewHome(new_home.server, new_home.prefix, new_home.folder / str(version))
             report = home.bring(partial(Recorder, server.address), summaries=False)
             assert report.written == len(states)
