@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/.ready: pyproject.toml requirements.lock hatch_build.py event_schema/_variants.c writer/_quick.c
+.venv/.ready: pyproject.toml requirements.lock hatch_build.py event_schema/_variants.c operations/imports/_lines.c writer/_quick.c
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or later is needed; $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
 	@echo "making .venv from requirements.lock (about a minute)"
 	@$(PYTHON) -m venv .venv

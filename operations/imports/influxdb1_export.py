@@ -19,7 +19,8 @@ from operator import lt
 from pathlib import Path
 from typing import Any, Self
 
-from operations.imports.influxdb1_parts import BREAK, PART, FieldRun, read_part, times_of
+from operations.imports.influxdb1_lines import BREAK
+from operations.imports.influxdb1_parts import PART, FieldRun, read_part, times_of
 from operations.imports.influxdb1_server import count_skipped, series_text
 from operations.imports.influxdb1_staging import Staged, Staging
 from operations.imports.layout import NO_STATE, NOT_KEPT, Layout, SeriesPlan

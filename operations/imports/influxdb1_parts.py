@@ -16,8 +16,6 @@ from pathlib import Path
 from operations.imports.reading import SECOND
 
 PART = 6 * 3600 * SECOND
-# Stands for a line break inside a text, so that values can be told apart.
-BREAK = b"\x00"
 # Number of the `series field=`, how many times, how many values, bytes of the values.
 HEAD = struct.Struct("<IIII")
 
@@ -35,6 +33,28 @@ class FieldRun:
         return len(self.times) // 8
 
 
+class Times:
+    """Times in order, packed, and where the parts begin in them: (part, first place, end)."""
+
+    def __init__(self, packed: bytes) -> None:
+        times = array("q", packed)
+        self.packed, self.first_ns, self.last_ns = packed, times[0], times[-1]
+        self.parts: list[tuple[int, int, int]] = []
+        start, end = 0, len(times)
+        while start < end:
+            part = times[start] // PART
+            stop = end if self.last_ns < (part + 1) * PART else bisect_left(times, (part + 1) * PART, start)
+            self.parts.append((part, start, stop))
+            start = stop
+
+    @classmethod
+    def of(cls, time_ns: int) -> Times:
+        return cls(array("q", [time_ns]).tobytes())
+
+    def __len__(self) -> int:
+        return len(self.packed) // 8
+
+
 class Parts:
     """Runs on their way to the part files of their time."""
 
@@ -44,25 +64,19 @@ class Parts:
         self.last_ns: int | None = None
         self._runs: dict[int, list[bytes]] = {}
 
-    def add(self, number: int, times: list[int], values: Sequence[bytes], *, same: bool) -> None:
-        """A run in order of time; `same`: all values are the first."""
-        self.first_ns = times[0] if self.first_ns is None else min(self.first_ns, times[0])
-        self.last_ns = times[-1] if self.last_ns is None else max(self.last_ns, times[-1])
-        start, end = 0, len(times)
-        while start < end:
-            part = times[start] // PART
-            stop = end if times[-1] < (part + 1) * PART else bisect_left(times, (part + 1) * PART, start)
-            packed = array("q", times[start:stop] if (start, stop) != (0, end) else times).tobytes()
-            chosen = values[start : start + 1] if same else values[start:stop]
+    def add(self, number: int, times: Times, values: Sequence[bytes]) -> None:
+        """A run; one value stands for all."""
+        self.first_ns = times.first_ns if self.first_ns is None else min(self.first_ns, times.first_ns)
+        self.last_ns = times.last_ns if self.last_ns is None else max(self.last_ns, times.last_ns)
+        for part, start, stop in times.parts:
+            chosen = values if len(values) == 1 else values[start:stop]
             text = b"\n".join(chosen)
-            self._runs.setdefault(part, []).append(
-                HEAD.pack(number, stop - start, len(chosen), len(text)) + packed + text
-            )
-            self.size += HEAD.size + len(packed) + len(text)
-            start = stop
+            head = HEAD.pack(number, stop - start, len(chosen), len(text))
+            self._runs.setdefault(part, []).extend((head, times.packed[8 * start : 8 * stop], text))
+            self.size += len(head) + 8 * (stop - start) + len(text)
 
     def take(self) -> list[tuple[int, list[bytes]]]:
-        """What there is, and nothing is left."""
+        """What there is, piece by piece, and nothing is left."""
         runs, self._runs, self.size = list(self._runs.items()), {}, 0
         return runs
 

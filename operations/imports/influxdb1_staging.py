@@ -1,8 +1,8 @@
 """The first pass over an export: each line goes to the part file of its time, in a folder of the import.
 
-Lines come in long runs of one field of one series. A run is looked at as a whole: cut into columns, and taken as it is
-where all of it is plain. What is not (a text with line breaks, a time of another length, times out of order) goes line
-by line. A mark of how far it came is kept, so that it goes on after an interruption.
+Lines come in long runs of one field of one series, which are cut into columns. What is not plain (a text with line
+breaks, a time of another length, times out of order) is looked at line by line. A mark of how far it came is kept, so
+that it goes on after an interruption.
 """
 
 from __future__ import annotations
@@ -18,19 +18,22 @@ from pathlib import Path
 from typing import IO
 
 from operations import paths
-from operations.imports.influxdb1_parts import BREAK, Parts
+from operations.imports.influxdb1_lines import BREAK, cut
+from operations.imports.influxdb1_parts import Parts, Times
 from operations.imports.layout import Layout, holds_no_unit
-from operations.imports.line_protocol import LATEST_NS, is_whole, prefix_of, read_prefix, whole_text
+from operations.imports.line_protocol import LATEST_NS, is_whole, prefix_of, read_prefix
 from operations.imports.reading import SourceError
 
 BLOCK = 1024 * 1024
 BUFFERED_BYTES = 32 * 1024 * 1024
+REMEMBERED_TIMES = 4 * 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
 FORMAT = 2
-# A space and the nanoseconds of every time from 2001 to 2286.
-STAMP = 20
 # Instead of the number of a `series field=`: a line that is none, one of another database, a field nobody wants.
 ODD, OTHER, UNWANTED = -1, -2, -3
+
+# How lines begin that hold no value.
+NO_VALUES = (b"#", b"\n", b"CREATE ", b"create ")
 
 _CONTEXT = re.compile(rb"# CONTEXT-(DATABASE|RETENTION-POLICY):\s*(.*)\Z")
 
@@ -94,9 +97,9 @@ class Staging:
         self._prefix = b""
         self._number = ODD
         self._pending = b""
-        # The times of the run before: the fields of a series mostly have the same.
-        self._stamps = b""
-        self._times: list[int] = []
+        # By the packed ones: the fields of a series mostly have the same.
+        self._times: dict[bytes, Times] = {}
+        self._remembered = 0
 
     @property
     def _mark(self) -> Path:
@@ -143,8 +146,8 @@ class Staging:
         total = self._path.stat().st_size
         with self._path.open("rb") as raw:
             try:
-                for lines in self._blocks(raw):
-                    self._sort(lines)
+                for block in self._blocks(raw):
+                    self._sort(block)
                     if self._parts.size > BUFFERED_BYTES:
                         self._flush()
                     self._progress(raw.tell(), total)
@@ -156,9 +159,9 @@ class Staging:
         staged.done, staged.size = True, total
         self._flush()
 
-    def _blocks(self, raw: IO[bytes]) -> Iterator[list[bytes]]:
-        """Lines from the kept mark on, block by block, the next one read (and unpacked) meanwhile. Raises SourceError
-        where the file is cut off."""
+    def _blocks(self, raw: IO[bytes]) -> Iterator[bytes]:
+        """Whole lines from the kept mark on, block by block, the next one read (and unpacked) meanwhile. Raises
+        SourceError where the file is cut off."""
         compressed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
         reader: IO[bytes] = gzip.GzipFile(fileobj=raw) if compressed else raw  # type: ignore[assignment]
@@ -172,8 +175,11 @@ class Staging:
                 coming = thread.submit(reader.read, BLOCK)
                 while block := coming.result():
                     coming = thread.submit(reader.read, BLOCK)
-                    *lines, rest = (rest + block).split(b"\n")
-                    yield lines
+                    end = block.rfind(b"\n") + 1
+                    if end:
+                        yield rest + block[:end]
+                        rest = b""
+                    rest += block[end:]
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise self._cut_off(f"its compressed data end early ({error})") from None
         if rest:
@@ -198,63 +204,57 @@ class Staging:
 
     # lines ----------------------------------------------------------------------------------------------
 
-    def _sort(self, lines: list[bytes]) -> None:
-        """Add lines to their parts: as whole runs where that goes."""
-        at, count = 0, len(lines)
-        while at < count:
-            prefix = self._prefix
-            if not prefix or self._pending or not lines[at].startswith(prefix):
-                self._take_line(lines[at])
-                at += 1
-                continue
-            end = at + 1
-            while end < count and lines[end].startswith(prefix):
-                end += 1
-            run = lines[at:end]
-            if not self._take_run(run):
-                for line in run:
-                    self._take_line(line)
+    def _sort(self, block: bytes) -> None:
+        """Add whole lines to their parts: as whole runs where that goes."""
+        at = 0
+        while at < len(block):
+            end = at if self._pending else self._take_run(block, at)
+            if end == at:
+                end = block.index(b"\n", at) + 1
+                self._take_line(block[at : end - 1])
             at = end
 
-    def _take_run(self, run: list[bytes]) -> bool:
-        """Take lines that have the series and field of the line before; False where they want to be taken singly."""
-        stamps = b"".join([line[-STAMP:] for line in run])
-        if stamps != self._stamps and not self._learn_times(stamps, len(run)):
-            return False
-        length = len(self._prefix)
-        values = [line[length:-STAMP] for line in run]
-        different = set(values)
-        if not all(map(plain_value, different)):
-            return False
-        self.staged.offset += sum(map(len, run)) + len(run)
-        if self._number < 0:
-            self._count_left_out(self._number, len(run))
-        else:
-            self._parts.add(self._number, self._times, values, same=len(different) == 1)
-        return True
+    def _take_run(self, block: bytes, at: int) -> int:
+        """Take the plain lines at `at` that are of one field of one series. Where they end."""
+        if not (self._prefix and block.startswith(self._prefix, at)):
+            if block.startswith(NO_VALUES, at):
+                return at
+            self._learn_prefix(block[at : block.index(b"\n", at)])
+        if not self._prefix:
+            return at
+        end, packed, values = cut(block, self._prefix, at)
+        if end > at:
+            self.staged.offset += end - at
+            if self._number < 0:
+                self._count_left_out(self._number, len(packed) // 8)
+            else:
+                self._parts.add(self._number, self._times_of(packed), values)
+        return end
 
-    def _learn_times(self, stamps: bytes, count: int) -> bool:
-        """Whether these are times in order, of the usual length."""
-        digits = stamps.replace(b" ", b"")
-        if len(digits) != (STAMP - 1) * count or stamps[::STAMP] != b" " * count or not digits.isdigit():
-            return False
-        times = list(map(int, stamps.split()))
-        if times[-1] > LATEST_NS or times != sorted(times):
-            return False
-        self._stamps, self._times = stamps, times
-        return True
+    def _times_of(self, packed: bytes) -> Times:
+        times = self._times.get(packed)
+        if times is None:
+            self._remembered += len(packed)
+            if self._remembered > REMEMBERED_TIMES:
+                self._times.clear()
+                self._remembered = len(packed)
+            times = self._times[packed] = Times(packed)
+        return times
+
+    def _learn_prefix(self, line: bytes) -> None:
+        self._prefix = prefix_of(line)
+        self._number = self._number_of(self._prefix)
 
     def _take_line(self, line: bytes) -> None:
         if self._pending:
             line, self._pending = self._pending + b"\n" + line, b""
         if not (self._prefix and line.startswith(self._prefix)):
-            if not line or line.startswith((b"#", b"CREATE ", b"create ")):
+            if not line or line.startswith(NO_VALUES):
                 self._read_context(line)
                 self._prefix = b""
                 self.staged.offset += len(line) + 1
                 return
-            self._prefix = prefix_of(line)
-            self._number = self._number_of(self._prefix)
+            self._learn_prefix(line)
         length, at = len(self._prefix), line.rfind(b" ")
         # A text that goes on behind a line break ends in a later line.
         if line[length : length + 1] == b'"' and not is_whole(line, length, at):
@@ -268,7 +268,7 @@ class Staging:
         elif abs(time_ns := int(time_text)) > LATEST_NS:
             self._count_left_out(ODD, 1)
         else:
-            self._parts.add(number, [time_ns], [value.replace(b"\n", BREAK)], same=True)
+            self._parts.add(number, Times.of(time_ns), [value.replace(b"\n", BREAK)])
 
     def _count_left_out(self, number: int, count: int) -> None:
         staged = self.staged
@@ -329,13 +329,6 @@ class Staging:
         if not staged.database:  # `-lponly` writes no context
             return not self.database
         return (staged.database, staged.policy) == (self.database, self.policy)
-
-
-def plain_value(value: bytes) -> bool:
-    """Whether a value is there, and whole where it is a text."""
-    if value[:1] == b'"' and not whole_text(value):
-        return False
-    return value != b"" and BREAK not in value
 
 
 def skip(reader: IO[bytes], count: int) -> None:
