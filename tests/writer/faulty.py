@@ -28,7 +28,7 @@ class FaultyProxy(Proxy):
             return verdict
         if verdict == "hang":
             await asyncio.sleep(60)
-        headers = {"Authorization": request.headers["Authorization"]}
+        headers = {"Authorization": request.headers.get("Authorization", "")}
         async with self._session.post(self._target + str(request.rel_url), data=body, headers=headers) as answer:
             text = await answer.read()
             if verdict == "cut" and request.transport is not None:
@@ -49,7 +49,7 @@ class EndlessProxy(FaultyProxy):
         body = await request.read()
         self.requests += 1
         if self._passes_on:
-            headers = {"Authorization": request.headers["Authorization"]}
+            headers = {"Authorization": request.headers.get("Authorization", "")}
             async with self._session.post(self._target + str(request.rel_url), data=body, headers=headers) as answer:
                 assert answer.status == 204
         response = web.StreamResponse(status=self._status)
