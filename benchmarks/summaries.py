@@ -25,7 +25,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -284,96 +284,151 @@ class Bench:
         )
 
 
-async def measure(local: LocalInfluxd, *, entities: int, days: int, rounds: int, reconcile: bool) -> dict[str, Any]:
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    day, year_stop = today - DAY, today.replace(day=1)
-    tiers = bench_tiers()
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What the server holds, and the specs of it; a tenth of the entities is in buckets of their own (`small`)."""
+
+    hourly: Downsample
+    daily: Downsample
+    small_hourly: Downsample
+    small_daily: Downsample
+    of_the_year: Downsample
+    year_stop: datetime
+    events: int = 0
+    events_of_the_year: int = 0
+
+
+def declare(local: LocalInfluxd, today: datetime) -> Filled:
+    tiers, small = bench_tiers(), bench_tiers("small_")
     hourly, daily = downsamples(tiers)
-    # A tenth of the entities, in buckets of their own: how the work grows with them.
-    small = bench_tiers("small_")
     small_hourly, small_daily = downsamples(small)
     # The yearly entity's days are made of its events alone and stored among the others' days.
     _, of_the_year = downsamples(Tiers((replace(tiers.raw, bucket="year_events"), tiers.hourly, tiers.daily)))
     for bucket in (*BUCKETS.values(), *(tier.bucket for tier in small), "year_events"):
         rule = {"everySeconds": 0, "shardGroupDurationSeconds": (7 if bucket.endswith("_events") else 90) * 86_400}
         local.api("POST", "/api/v2/buckets", {"orgID": local.org_id, "name": bucket, "retentionRules": [rule]})
-    settings = ReaderSettings(url=local.url, token=local.token, org=local.org, tiers=tiers, read_timeout=60)
+    return Filled(hourly, daily, small_hourly, small_daily, of_the_year, today.replace(day=1))
+
+
+async def fill(bench: Bench, of: Filled, entities: int, days: int) -> Filled:
+    busy = 0
+    for number in range(days, 0, -1):
+        busy += await load(bench.server, busy_lines(bench.today - number * DAY, entities))
+    await load(bench.server, busy_lines(bench.day, entities // 10), of.small_hourly.source_bucket)
+    for bucket in ("year_events", BUCKETS["raw"]):
+        yearly = await load(bench.server, yearly_lines(year_until(of.year_stop), of.year_stop), bucket)
+    return replace(of, events=busy, events_of_the_year=yearly)
+
+
+def growth(times: dict[str, float], small: dict[str, float]) -> dict[str, float]:
+    return {name: round(times[name] / small[name], 1) for name in ("hearthflux", "over time")}
+
+
+Result = tuple[dict[str, float], dict[str, Any]]  # ratios, figures
+
+
+async def part_hour(bench: Bench, of: Filled) -> Result:
+    times = await bench.hour(of.hourly, plain=True)
+    small = await bench.hour(of.small_hourly, plain=False)
+    both = times["hearthflux"] + times["over time"]
+    figures = {
+        "hour_ms": in_ms(times | {"both": both}),
+        "hour_both_vs_plain": round(both / times["plain"], 4),
+        "hour_times_with_10_times_the_entities": growth(times, small),
+    }
+    return {"hourly_vs_plain": round(times["hearthflux"] / times["plain"], 4)}, figures
+
+
+async def part_day(bench: Bench, of: Filled) -> Result:
+    # The day is made of the rows of its hours, which have to be there.
+    await backfill(bench.server, bench.day, bench.today, specs=(of.small_hourly,))
+    rebuilt = await seconds(lambda: backfill(bench.server, bench.day, bench.today, specs=(of.hourly, of.daily)))
+    times = await bench.whole_day(of.daily, plain=True)
+    small = await bench.whole_day(of.small_daily, plain=False)
+    both = times["hearthflux"] + times["over time"]
+    figures = {
+        "day_ms": in_ms(times | {"both": both}),
+        "day_both_vs_plain": round(both / times["plain"], 4),
+        "day_times_with_10_times_the_entities": growth(times, small),
+        "backfill_command_day_s": round(rebuilt, 1),
+    }
+    return {"daily_vs_plain": round(times["hearthflux"] / times["plain"], 4)}, figures
+
+
+async def part_backfill(bench: Bench, of: Filled) -> Result:
+    times = await bench.hours_of_a_day(of.hourly)
+    ratio = round(times["hearthflux"] / times["plain"], 4)
+    return {"backfill_vs_plain": ratio}, {"backfill_day_ms": in_ms(times)}
+
+
+async def part_year(bench: Bench, of: Filled) -> Result:
+    spans = year_until(of.year_stop), of.year_stop
+    made = await seconds(lambda: backfill(bench.server, *spans, specs=(of.of_the_year,)))
+    times = await bench.year(of.year_stop)
+    figures = {
+        "year_ms": in_ms(times),
+        "year_speedup_to_mean_alone": round(times["raw, mean alone"] / times["hearthflux"], 1),
+        "backfill_command_year_of_one_entity_s": round(made, 1),
+    }
+    return {"year_speedup": round(times["raw"] / times["hearthflux"], 1)}, figures
+
+
+async def part_late(bench: Bench, of: Filled) -> Result:
+    """The task that puts right what came late: both days of its horizon missing, then nothing late."""
+    figures = {}
+    for name in ("days_missing", "nothing_late"):
+        taken = await seconds(lambda: bench.run(of.hourly, "reconcile_hourly", bench.today))
+        figures[f"reconcile_{name}_s"] = round(taken, 1)
+    return {}, figures
+
+
+# The late part first: for it both days' hours have to be missing.
+PARTS: dict[str, Callable[[Bench, Filled], Awaitable[Result]]] = {
+    "late": part_late,
+    "hour": part_hour,
+    "backfill": part_backfill,
+    "day": part_day,
+    "year": part_year,
+}
+
+
+async def measure(
+    local: LocalInfluxd, *, entities: int, days: int, rounds: int, parts: Collection[str]
+) -> dict[str, Any]:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    of = declare(local, today)
+    settings = ReaderSettings(url=local.url, token=local.token, org=local.org, tiers=bench_tiers(), read_timeout=60)
     async with (
         SummaryServer(url=local.url, token=local.token, org=local.org) as server,
         SummaryReader(settings) as reader,
     ):
         bench = Bench(server, reader, today, rounds, psutil.Process(local.pid))
         say("writing raw events")
-        events = 0
-        for number in range(days, 0, -1):
-            events += await load(server, busy_lines(today - number * DAY, entities))
-        await load(server, busy_lines(day, entities // 10), small.raw.bucket)
-        for bucket in ("year_events", BUCKETS["raw"]):
-            of_one = await load(server, yearly_lines(year_until(year_stop), year_stop), bucket)
-        events += of_one
+        of = await fill(bench, of, entities, days)
         memory = {"filled": memory_mb(local.pid, "VmRSS")}
-
-        say("an hour")
-        hour_times = await bench.hour(hourly, plain=True)
-        small_times = await bench.hour(small_hourly, plain=False)
-        say("the hours of a day")
-        backfill_times = await bench.hours_of_a_day(hourly)
-        say("the command backfill")
-        # The day is made of the rows of its hours, which have to be there.
-        await backfill(server, day, today, specs=(small_hourly,))
-        rebuilt = await seconds(lambda: backfill(server, day, today, specs=(hourly, daily)))
-        say("a day")
-        day_times = await bench.whole_day(daily, plain=True)
-        small_day_times = await bench.whole_day(small_daily, plain=False)
-        say("the days of a year of one entity")
-        year_made = await seconds(lambda: backfill(server, year_until(year_stop), year_stop, specs=(of_the_year,)))
-        say("a year by month")
-        year_times = await bench.year(year_stop)
-        put_right = {}
-        if reconcile:
-            say("what came late")
-            for name in ("days_missing", "nothing_late"):
-                put_right[f"reconcile_{name}_s"] = round(
-                    await seconds(lambda: bench.run(hourly, "reconcile_hourly", today)), 1
-                )
+        ratios: dict[str, float] = {}
+        figures: dict[str, Any] = {}
+        for name, part in PARTS.items():
+            if name in parts:
+                say(name)
+                found, told = await part(bench, of)
+                ratios |= found
+                figures |= told
         memory |= {"at the end": memory_mb(local.pid, "VmRSS"), "at most": memory_mb(local.pid, "VmHWM")}
-    for times in (hour_times, day_times):
-        times["both"] = times["hearthflux"] + times["over time"]
-    figures = {
-        "raw_events": events,
-        "raw_events_of_the_year": of_one,
-        "series": entities * len(WEATHERS) * len(PARTS_OF_DAY),
+    series = entities * len(WEATHERS) * len(PARTS_OF_DAY)
+    filled = {
+        "raw_events": of.events,
+        "raw_events_of_the_year_beside": of.events_of_the_year,
+        "series": series,
         "rounds": rounds,
         "server_memory_mb": memory,
-        "hour_ms": in_ms(hour_times),
-        "day_ms": in_ms(day_times),
-        "backfill_day_ms": in_ms(backfill_times),
-        "year_ms": in_ms(year_times),
-        "times_with_10_times_the_entities": {
-            "hour": round(hour_times["hearthflux"] / small_times["hearthflux"], 1),
-            "hour over time": round(hour_times["over time"] / small_times["over time"], 1),
-            "day": round(day_times["hearthflux"] / small_day_times["hearthflux"], 1),
-            "day over time": round(day_times["over time"] / small_day_times["over time"], 1),
-        },
-        "hour_both_vs_plain": round(hour_times["both"] / hour_times["plain"], 4),
-        "day_both_vs_plain": round(day_times["both"] / day_times["plain"], 4),
-        "year_speedup_to_mean_alone": round(year_times["raw, mean alone"] / year_times["hearthflux"], 1),
-        "backfill_command_day_s": round(rebuilt, 1),
-        "backfill_command_year_of_one_entity_s": round(year_made, 1),
-        **put_right,
     }
-    ratios = {
-        "hourly_vs_plain": round(hour_times["hearthflux"] / hour_times["plain"], 4),
-        "daily_vs_plain": round(day_times["hearthflux"] / day_times["plain"], 4),
-        "backfill_vs_plain": round(backfill_times["hearthflux"] / backfill_times["plain"], 4),
-        "year_speedup": round(year_times["raw"] / year_times["hearthflux"], 1),
-    }
-    return {"bench": "summaries", "ratios": ratios, "figures": figures}
+    return {"bench": "summaries", "ratios": ratios, "figures": filled | figures}
 
 
 def table(result: dict[str, Any]) -> str:
     figures = result["figures"]
-    lines = [f"{figures['raw_events']:,} raw events, {figures['series']:,} series"]
+    lines = [f"{figures['raw_events']:,} raw events in {figures['series']:,} series"]
     for name, value in figures.items():
         if isinstance(value, dict):
             value = "  ".join(f"{who} {number:,}" for who, number in value.items())
@@ -385,12 +440,10 @@ def table(result: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--entities", type=int, default=400, help="12 series each (default 400)")
-    parser.add_argument("--days", type=int, default=3, help="busy days of 480 events per entity (default 3)")
+    parser.add_argument("--days", type=int, default=6, help="busy days of 480 events per entity (default 6)")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds after one warm-up (default 5)")
     parser.add_argument(
-        "--reconcile",
-        action="store_true",
-        help="also measure the task that puts right what came late: days missing, then nothing late (takes minutes)",
+        "--parts", nargs="+", choices=tuple(PARTS), default=tuple(PARTS), help="what is measured (default: all)"
     )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hearthflux-bench-") as folder:
@@ -398,7 +451,7 @@ def main() -> None:
         try:
             local.start()
             result = asyncio.run(
-                measure(local, entities=given.entities, days=given.days, rounds=given.rounds, reconcile=given.reconcile)
+                measure(local, entities=given.entities, days=given.days, rounds=given.rounds, parts=given.parts)
             )
         finally:
             local.kill()

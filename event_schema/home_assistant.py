@@ -244,11 +244,14 @@ HOURLY_CARRIED = Measurement(
     tags=SUMMARY_TAGS,
     fields=tuple(one for one in SUMMARY_FIELDS if one.function in ("value_time", "known_time", "on_time")),
 )
-# From which hour on a reconciling run computes again: still 1 after one that was cut off, so that the next one does.
-HOURLY_UNFINISHED = Measurement(
-    name="hourly_unfinished",
+# A reconciling run says here from which hour on (in nanoseconds) it computes again, and last that it has.
+HOURLY_MARKS = Measurement(
+    name="hourly_marks",
     tags=(),
-    fields=(Field(name="unfinished", kind="float", minimum=0.0, maximum=1.0, description="1 until a run is done"),),
+    fields=(
+        Field(name="begun", kind="integer", description="from when on, written first"),
+        Field(name="finished", kind="integer", description="the same, written last"),
+    ),
 )
 DAILY_EVENTS = Measurement(name="daily_events", tags=SUMMARY_TAGS, fields=SUMMARY_FIELDS)
 

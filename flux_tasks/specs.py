@@ -20,7 +20,7 @@ from event_schema import (
     Tiers,
 )
 from event_schema.calendar import has_whole_hours
-from event_schema.home_assistant import HOURLY_CARRIED, HOURLY_UNFINISHED
+from event_schema.home_assistant import HOURLY_CARRIED, HOURLY_MARKS
 from templates.render import render, render_script
 
 HOUR = timedelta(hours=1)
@@ -214,8 +214,8 @@ class Downsample:
         return replace(self, target_measurement=HOURLY_CARRIED.name)
 
     @property
-    def unfinished(self) -> Measurement:
-        return HOURLY_UNFINISHED
+    def marks(self) -> Measurement:
+        return HOURLY_MARKS
 
     @property
     def horizon_days(self) -> int:

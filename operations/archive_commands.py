@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from event_schema import DAILY_EVENTS, HOME_ASSISTANT_EVENTS, HOURLY_EVENTS, TIERS, Measurement
-from event_schema.home_assistant import DAILY_STATISTICS, HOURLY_CARRIED, HOURLY_STATISTICS, HOURLY_UNFINISHED
+from event_schema.home_assistant import DAILY_STATISTICS, HOURLY_CARRIED, HOURLY_MARKS, HOURLY_STATISTICS
 from influxdb_connection import ServerProblem
 from operations import paths
 from operations.archive import Archive, ExportReport, HomeServer, RestoreReport, export, restore, verify
@@ -37,7 +37,7 @@ MEASUREMENTS: Mapping[str, tuple[Measurement, ...]] = {
     "daily": (DAILY_EVENTS, DAILY_STATISTICS),
 }
 # What the tasks keep for their own work: nothing that an archive needs.
-WORKING: Mapping[str, tuple[Measurement, ...]] = {"hourly": (HOURLY_CARRIED, HOURLY_UNFINISHED)}
+WORKING: Mapping[str, tuple[Measurement, ...]] = {"hourly": (HOURLY_CARRIED, HOURLY_MARKS)}
 
 TargetOption = Annotated[
     str, typer.Option("--target", "-t", help=f"A folder, or a URL such as s3://bucket/folder (default: {VARIABLE}).")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -120,19 +121,19 @@ def profile(
         return []
     first, last = min(found), max(found)
     between = [window for window in windows if first <= window.start <= last]
-    occurrences, own = [0] * len(labels), [0] * len(labels)
+    slots = {window.start: slot_of(window.start) for window in between}
+    occurrences, own = Counter(slots.values()), Counter[int]()
     inside: dict[int, list[Summed]] = {}
-    for window in between:
-        occurrences[slot_of(window.start)] += 1
     for start, row in found.items():
-        own[slot_of(start)] += 1
-        inside.setdefault(slot_of(start), []).append(row)
+        slot = slots[start] if start in slots else slot_of(start)
+        own[slot] += 1
+        inside.setdefault(slot, []).append(row)
     domain = found[last].domain
     for window, value in held_windows({start: row.values for start, row in found.items()}, between, zone):
         values = held_values(window, value)
         if domain in NUMBER_DOMAINS:
             del values["on_seconds"]
-        inside.setdefault(slot_of(window.start), []).append(Summed(domain, "", values))
+        inside.setdefault(slots[window.start], []).append(Summed(domain, "", values))
     named = {name for row in found.values() for name in row.values}
     rows = []
     for slot in sorted(inside):

@@ -2,6 +2,7 @@ import "array"
 import "contrib/tomhollingworth/events"
 import "date"
 import "math"
+import "system"
 
 option task = {
     name: "reconcile_hourly",
@@ -427,41 +428,44 @@ different =
                     math.abs(x: r.raw - r.stored) > 0.000000001 * (math.abs(x: r.raw) + math.abs(x: r.stored)) + 0.000001,
         )
         |> group()
-        |> keep(columns: ["_time"])
-
-// A run that is cut off in its writes may leave totals that are right beside rows that are not: it has left a mark.
-unfinished = () =>
-    from(bucket: "events_hourly")
-        |> range(start: oldest, stop: newest)
-        |> filter(fn: (r) => r._measurement == "hourly_unfinished" and r._field == "unfinished")
-        |> filter(fn: (r) => r._value == 1.0)
-        |> group()
-marked = (tables=<-) =>
-    tables
-        |> to(bucket: "events_hourly", tagColumns: [])
-// Only what is asked for its result is done before what comes after it.
-done = (tables=<-) => tables |> group() |> count(column: "_field") |> findColumn(fn: (key) => true, column: "_field")
-
-wrong =
-    union(tables: [different, unfinished() |> keep(columns: ["_time"])])
-        |> group()
         |> sort(columns: ["_time"])
-        |> findColumn(fn: (key) => true, column: "_time")
 
-// Where nothing differs, a range that holds nothing.
-found = length(arr: wrong) > 0
-start = if found then wrong[0] else 1970-01-01T00:00:00Z
+// A run that is cut off in its writes may leave totals that are right beside rows that are not. So it first says from which
+// hour on it computes, and last that it has: where the last one has not, its hours are computed again.
+marked = (field) =>
+    from(bucket: "events_hourly")
+        |> range(start: oldest, stop: date.add(d: 1h, to: system.time()))
+        |> filter(fn: (r) => r._measurement == "hourly_marks" and r._field == field)
+        |> group()
+        |> last()
+times = (column, tables=<-) => tables |> findColumn(fn: (key) => true, column: column)
+last_begun = marked(field: "begun") |> times(column: "_time")
+last_finished = marked(field: "finished") |> times(column: "_time")
+cut_off = if length(arr: last_begun) == 0 then false else if length(arr: last_finished) == 0 then true else last_begun[0] > last_finished[0]
+differing = different |> times(column: "_time")
+left = if cut_off then time(v: (marked(field: "begun") |> times(column: "_value"))[0]) else newest
+unsure = if left < oldest then oldest else left
+first = if length(arr: differing) == 0 then unsure else if differing[0] < unsure then differing[0] else unsure
+
+// Where nothing is wrong, a range that holds nothing.
+found = first < newest
+start = if found then first else 1970-01-01T00:00:00Z
 stop = if found then newest else 1970-01-01T01:00:00Z
 
-begun =
-    array.from(rows: [{_time: start, _measurement: "hourly_unfinished", _field: "unfinished", _value: 1.0}])
+mark = system.time()
+mark_as = (field, tables=<-) =>
+    tables
         |> filter(fn: (r) => found)
-        |> marked()
-        |> done()
-summed_up = aggregates(start: start, stop: stop) |> done()
-held_up = over_time(since: held_since(day: day_of(moment: start)), start: start, stop: stop) |> done()
+        |> map(fn: (r) => ({_time: mark, _measurement: "hourly_marks", _field: field, _value: int(v: start)}))
+        |> to(bucket: "events_hourly", tagColumns: [])
+nothing = array.from(rows: [{_field: 0}])
+// Asked for its result, it is written before anything else is done (and once more with the rest).
+begun = nothing |> mark_as(field: "begun") |> times(column: "_time")
+summed_up = aggregates(start: start, stop: stop)
+held_up = over_time(since: held_since(day: day_of(moment: start)), start: start, stop: stop)
 
-unfinished()
-    |> map(fn: (r) => ({_time: r._time, _measurement: r._measurement, _field: r._field, _value: 0.0}))
-    |> marked()
+union(tables: [summed_up, held_up, nothing])
+    |> group()
+    |> sum(column: "_field")
+    |> mark_as(field: "finished")
     |> yield(name: "finished")
