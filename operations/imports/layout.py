@@ -180,7 +180,8 @@ class SeriesPlan:
         for attribute, fields in self.fields.items():
             value = next((point[name] for name in fields if point.get(name) not in NOTHING), None)
             if value is not None:
-                attributes[attribute] = value
+                # A name that is a number was stored as one.
+                attributes[attribute] = state_text(value) if attribute in DESCRIBING else value
         return attributes
 
 

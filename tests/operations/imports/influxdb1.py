@@ -131,12 +131,17 @@ def point(measurement: str, entity_id: str, state: str, attributes: dict[str, An
             fields[attribute] = float(value)
         except (TypeError, ValueError):
             fields[f"{attribute}_str"] = str(value)
+    return line(measurement, {"domain": domain, "entity_id": name, **tags}, fields, time_ns)
+
+
+def line(measurement: str, tags: dict[str, Any], fields: dict[str, Any], time_ns: int) -> str:
+    """A point as the integration's client library writes it: fields are numbers or texts, empty tags none."""
     quoted = {
         name: repr(value) if isinstance(value, float) else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
         for name, value in fields.items()
     }
     series = ",".join(
         [key(measurement)]
-        + [f"{name}={key(value)}" for name, value in sorted({"domain": domain, "entity_id": name, **tags}.items())]
+        + [f"{name}={key(str(value))}" for name, value in sorted(tags.items()) if value not in (None, "")]
     )
     return f"{series} {','.join(f'{key(name)}={value}' for name, value in quoted.items())} {time_ns}"
