@@ -25,6 +25,8 @@ STATISTICS = {"hourly": HOURLY_STATISTICS, "daily": DAILY_STATISTICS}
 BATCH_SIZE = 5_000
 # A server that takes nothing for so long will not do so by itself: a full disk, a wrong token.
 PATIENCE_SECONDS = 120.0
+# What the server says when its disk is full.
+FULL_DISK = ("no space left on device", "file too large", "disk quota exceeded")
 
 
 def tiers_of(prefix: str) -> Tiers:
@@ -165,6 +167,16 @@ class Writers:
                 )
         return found
 
+    def _nothing_taken(self) -> UserError:
+        found = sorted({reason for one in self._open.values() if (reason := one.health().reason)})
+        reasons = "; ".join(found) or "no reason given"
+        full = any(word in reasons for word in FULL_DISK)
+        mend = "Make room, restart InfluxDB (until then it writes nothing more)" if full else "Mend that"
+        return UserError(
+            f"InfluxDB at {self.target.connection.url} has taken nothing for {self.target.patience:.0f} s: {reasons}. "
+            f"{mend} and run the same command again: it goes on here."
+        )
+
     async def settle(self, most_pending: int) -> None:
         """Wait until at most so many points are on their way. Raises UserError where the server takes none."""
         last, since = self.delivered + sum(stats.dead_lettered for stats in self.stats), time.monotonic()
@@ -174,12 +186,7 @@ class Writers:
             if done != last:
                 last, since = done, time.monotonic()
             elif time.monotonic() - since > self.target.patience:
-                reasons = {health.reason for health in (one.health() for one in self._open.values()) if health.reason}
-                raise UserError(
-                    f"InfluxDB at {self.target.connection.url} has taken nothing for {self.target.patience:.0f} s: "
-                    f"{'; '.join(sorted(reasons)) or 'no reason given'}. Mend that and run the same command again: "
-                    "it goes on here."
-                )
+                raise self._nothing_taken()
             elif most_pending == 0:
                 # A last batch that is not full would wait for its time-out.
                 await asyncio.gather(*(writer.flush(timeout=0.2) for writer in self._open.values()))

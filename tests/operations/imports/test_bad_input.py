@@ -192,7 +192,7 @@ def test_an_entity_renamed_halfway(kept_for_ever: NewHome, influxdb1: InfluxDB1,
 def test_a_server_that_takes_nothing_ends_the_import_with_its_reason(
     make_influxd: Callable[..., LocalInfluxd], tmp_path: Path, unique: str
 ) -> None:
-    """A token that may read and not write: what a full disk of the server looks like from here, without filling one."""
+    """A token that may read and not write."""
     server = make_influxd().start()
     kept_for_ever = NewHome(server, "", tmp_path / "home")
     kept_for_ever.folder.mkdir()
