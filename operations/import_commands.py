@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from event_schema import Placement, home_zone
 from influxdb_connection import ConnectionSettings
 from operations.errors import UserError
-from operations.imports import pacing
 from operations.imports.engine import Importer, Options
 from operations.imports.existing import to_ns
 from operations.imports.history import History
@@ -30,7 +26,8 @@ from operations.imports.position import Position, folder_for
 from operations.imports.reading import Source
 from operations.imports.recorder import Recorder
 from operations.imports.recorder_database import with_password
-from operations.imports.report import Report, moment
+from operations.imports.report import Report
+from operations.imports.shown import Shown, shown
 from operations.imports.target import Target, tiers_of
 from operations.summary_commands import moment as moment_of
 
@@ -120,20 +117,6 @@ def read_registry(path: Path | None) -> dict[str, Placement]:
         ) from None
 
 
-@contextlib.contextmanager
-def shown_progress(label: str) -> Iterator[tuple[Progress, Any]]:
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=28),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[what]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-    with bar:
-        yield bar, bar.add_task(label, total=1.0, what="")
-
-
 def run(common: Common, make: Callable[[Path, Callable[[int, int], None]], Any], identity: str) -> None:
     """Import from the source that `make` opens, show progress and report."""
     options, target = common.options(), common.target()
@@ -142,20 +125,14 @@ def run(common: Common, make: Callable[[Path, Callable[[int, int], None]], Any],
         folder = folder.with_name(folder.name + "-dry")
     report: Report
 
-    async def go(bar: Progress, task: Any) -> Report:
-        def staged(done: int, total: int) -> None:
-            bar.update(task, completed=done / max(total, 1), what="sorting the file")
-
-        def told(one: pacing.Progress) -> None:
-            bar.update(task, completed=one.done, what=f"{moment(one.at_ns)[:10]}  {one.per_second:,.0f} states/s")
-
+    async def go(progress: Shown) -> Report:
         source: Source
-        async with make(folder, staged) as source:
-            importer = Importer(source, target, common.history(options), Position(folder), options, progress=told)
-            return await importer.run()
+        async with make(folder, progress.staged) as source:
+            history, position = common.history(options), Position(folder)
+            return await Importer(source, target, history, position, options, progress=progress.told).run()
 
-    with shown_progress("dry run" if common.dry_run else "import") as (bar, task):
-        report = asyncio.run(go(bar, task))
+    with shown("dry run" if common.dry_run else "import") as progress:
+        report = asyncio.run(go(progress))
     if common.report is not None:
         try:
             common.report.write_text(json.dumps(report.as_json(), indent=1) + "\n")
