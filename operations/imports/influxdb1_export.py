@@ -12,26 +12,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import AsyncGenerator, Callable, Sequence
 from operator import lt
 from pathlib import Path
 from typing import Any, Self
 
 from operations.imports.influxdb1_lines import BREAK
 from operations.imports.influxdb1_parts import PART, FieldRun, read_part, times_of
-from operations.imports.influxdb1_server import count_skipped, series_text
+from operations.imports.influxdb1_server import series_text
 from operations.imports.influxdb1_staging import Staged, Staging
 from operations.imports.layout import NO_STATE, NOT_KEPT, Layout, SeriesPlan
 from operations.imports.line_protocol import Prefix, read_prefix, read_value
-from operations.imports.reading import Run, Slice, SourceError
+from operations.imports.reading import Slice, SourceError, Window
 
 NOT_A_VALUE = "a line that is no line protocol"
 OTHER_DATABASE = "another database or retention policy than the one asked for"
 FINGERPRINTED = 4096
 """Bytes of the file's beginning that tell it from another file of the same name."""
-WANTED = 20_000
 REMEMBERED_VALUES = 50_000
 
 
@@ -43,24 +40,6 @@ class Values(dict[bytes, Any]):
             self.clear()
         value = self[text] = read_value(text.replace(BREAK, b"\n"))
         return value
-
-
-@dataclass(slots=True)
-class Part:
-    """What a part file holds. `skipped`: what, why, and when each was."""
-
-    runs: list[Run] = field(default_factory=list)
-    skipped: list[tuple[str, str, list[int]]] = field(default_factory=list)
-
-    def slices(self, start_ns: int, stop_ns: int) -> Iterator[Slice]:
-        """[start_ns, stop_ns) of it in spans of equal length, so that none holds much more than is wanted."""
-        pieces = max(1, -(-sum(map(len, self.runs)) // WANTED))
-        bounds = [start_ns + (stop_ns - start_ns) * number // pieces for number in range(pieces + 1)]
-        for start, stop in pairwise(bounds):
-            found = Slice(start, stop, [one for run in self.runs if len(one := run.between(start, stop))])
-            for what, why, times in self.skipped:
-                count_skipped(found.skipped, what, why, (at for at in times if start <= at < stop))
-            yield found
 
 
 class InfluxDB1Export:
@@ -175,17 +154,17 @@ class InfluxDB1Export:
         if begin < stop_ns:
             yield Slice(begin, stop_ns)
 
-    def _part(self, part: int) -> Part:
+    def _part(self, part: int) -> Window:
         by_series: dict[bytes, dict[str, list[FieldRun]]] = {}
         for run in read_part(self._folder / f"{part}.part"):
             prefix = self._prefixes[run.number]
             by_series.setdefault(prefix.series, {}).setdefault(prefix.field, []).append(run)
-        found = Part()
+        found = Window()
         for series, fields in by_series.items():
             self._take(self._by_series[series], fields, found)
         return found
 
-    def _take(self, prefix: Prefix, fields: dict[str, list[FieldRun]], found: Part) -> None:
+    def _take(self, prefix: Prefix, fields: dict[str, list[FieldRun]], found: Window) -> None:
         """The readings of one series in a part."""
         plan = self._plans.get(prefix.series)
         if plan is None:
@@ -193,11 +172,11 @@ class InfluxDB1Export:
         times, columns = self._points(fields)
         what = series_text(prefix.measurement, prefix.tags)
         if isinstance(plan, str):
-            found.skipped.append((what, plan, times))
+            found.skip(what, plan, times)
             return
         run, stateless = plan.run(times, columns)
-        found.runs.append(run)
-        found.skipped.append((what, NO_STATE, stateless))
+        found.add(run)
+        found.skip(what, NO_STATE, stateless)
 
     def _points(self, fields: dict[str, list[FieldRun]]) -> tuple[list[int], dict[str, Sequence[Any]]]:
         """The times of all points of a series, and each field's values at these times: a later value in place of an

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, repeat
+from itertools import compress, pairwise, repeat
 from typing import Any, NamedTuple, Protocol
 
 SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
+# Readings that are taken at once.
+WANTED = 20_000
 
 
 class Reading(NamedTuple):
@@ -86,12 +88,29 @@ def by_entity(runs: Sequence[Run]) -> list[Run]:
 
 
 def _merged(runs: list[Run]) -> Run:
+    if all(earlier.times[-1] < later.times[0] for earlier, later in pairwise(runs)):
+        return _joined(runs)
     rows: list[tuple[int, str, Mapping[str, Any], int | None]] = []
     for run in runs:
         rows += zip(run.times, run.states, run.attributes, run.changed_ns or repeat(None), strict=False)
     rows.sort(key=lambda row: row[0])
     times, states, attributes, changed = zip(*rows, strict=True)
     return Run(runs[0].entity_id, runs[0].series, list(times), list(states), list(attributes), list(changed))
+
+
+def _joined(runs: list[Run]) -> Run:
+    """One after the other."""
+    changed = None
+    if any(run.changed_ns is not None for run in runs):
+        changed = [at for run in runs for at in run.changed_ns or [None] * len(run)]
+    return Run(
+        runs[0].entity_id,
+        runs[0].series,
+        [at for run in runs for at in run.times],
+        [state for run in runs for state in run.states],
+        [attributes for run in runs for attributes in run.attributes],
+        changed,
+    )
 
 
 @dataclass(slots=True)
@@ -155,6 +174,35 @@ class Slice:
         return sum(map(len, self.runs))
 
 
+@dataclass(slots=True)
+class Window:
+    """More readings than are taken at once, and what was skipped: what, why, and when each was. `size` counts both."""
+
+    size: int = 0
+    _runs: list[Run] = field(default_factory=list)
+    _skipped: list[tuple[str, str, Sequence[int]]] = field(default_factory=list)
+
+    def add(self, run: Run) -> None:
+        self.size += len(run)
+        self._runs.append(run)
+
+    def skip(self, what: str, why: str, times: Sequence[int]) -> None:
+        self.size += len(times)
+        if times:
+            self._skipped.append((what, why, times))
+
+    def slices(self, start_ns: int, stop_ns: int) -> Iterator[Slice]:
+        """[start_ns, stop_ns) of it in spans of equal length, so that none holds much more than is wanted."""
+        pieces = max(1, -(-self.size // WANTED))
+        bounds = [start_ns + (stop_ns - start_ns) * number // pieces for number in range(pieces + 1)]
+        for start, stop in pairwise(bounds):
+            found = Slice(start, stop, [one for run in self._runs if len(one := run.between(start, stop))])
+            for what, why, times in self._skipped:
+                for time_ns in times[bisect_left(times, start) : bisect_left(times, stop)]:
+                    found.skipped.add(what, why, time_ns)
+            yield found
+
+
 class SourceError(Exception):
     """The source can't be read: one sentence that says what is wrong and what would be right."""
 
@@ -188,14 +236,14 @@ class Pace:
     """
 
     width_ns: int = 600 * SECOND
-    wanted: int = 20_000
+    wanted: int = WANTED
     narrowest_ns: int = 60 * SECOND
     widest_ns: int = 64 * DAY
 
     @property
     def most(self) -> int:
         """A slice with more readings is given up and read in parts."""
-        return 4 * self.wanted
+        return 2 * self.wanted
 
     def next(self, start_ns: int, stop_ns: int) -> int:
         return min(start_ns + self.width_ns, stop_ns)
