@@ -6,6 +6,9 @@ import asyncio
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable
@@ -87,6 +90,24 @@ class Home:
             f' |> filter(fn: (r) => r._field == "{field}") |> keep(columns: ["_value"])'
         )
         return sorted(row["_value"] for row in rows)
+
+
+def hearthflux(home: Home, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, for the home's bucket and spool."""
+    known = {
+        "INFLUXDB_URL": home.server.url,
+        "INFLUXDB_TOKEN": home.server.token,
+        "INFLUXDB_ORG": home.server.org,
+        "INFLUXDB_BUCKET": home.bucket,
+        "INFLUXDB_SPOOL_PATH": str(home.folder / "spool.sqlite"),
+    }
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("hearthflux")), *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **known, **environment},
+        timeout=120,
+    )
 
 
 async def until(true: Callable[[], object], seconds: float = 300.0) -> None:

@@ -10,8 +10,9 @@ from aiohttp import web
 
 from tests.proxy import Proxy
 
-# Called with the body and the request's number: a response, None to pass on, or "cut" to pass on and hang up.
-Decide = Callable[[bytes, int], web.StreamResponse | str | None]
+# Called with the body and the request's number: a response, None to pass on, another body to pass on, "cut" to pass on
+# and hang up, or "hang".
+Decide = Callable[[bytes, int], web.StreamResponse | str | bytes | None]
 
 
 class FaultyProxy(Proxy):
@@ -26,6 +27,8 @@ class FaultyProxy(Proxy):
         verdict = self._decide(body, self.requests)
         if isinstance(verdict, web.StreamResponse):
             return verdict
+        if isinstance(verdict, bytes):
+            body = verdict
         if verdict == "hang":
             await asyncio.sleep(60)
         headers = {"Authorization": request.headers.get("Authorization", "")}

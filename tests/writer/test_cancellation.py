@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -87,6 +87,51 @@ async def test_a_cancelled_close_loses_nothing_and_gives_the_spool_back(
     await writer.write_many(make_events(700))
     await cancelled_after(seconds, asyncio.create_task(writer.close()))
     assert await stored_by_a_next_writer(home) == 700
+
+
+async def test_a_cancelled_stream_keeps_what_was_accepted_of_it(home: Home, make_events: MakeEvents) -> None:
+    events, given = make_events(20_000), 0
+
+    async def stream() -> AsyncIterator[Event]:
+        nonlocal given
+        for event in events:
+            given += 1
+            yield event
+
+    async with BatchWriter(home.settings(batch_size=500)) as writer:
+        writing = asyncio.create_task(writer.write_many(stream()))
+        await until(lambda: writer.stats.accepted)
+        await cancelled_after(0, writing)
+        assert writing.cancelled()
+        await writer.flush()
+        check(writer)
+        delivered = writer.stats.delivered
+        assert 0 < delivered <= given < len(events)
+    assert home.values() == [event.state_value for event in events[:delivered]]
+
+
+@pytest.mark.parametrize("many", [True, False])
+async def test_a_write_that_waits_for_room_can_be_cancelled(home: Home, make_events: MakeEvents, many: bool) -> None:
+    settings = home.settings(url="http://127.0.0.1:9", spool_limit_bytes=20_000, close_timeout=0)
+    events = make_events(2000)
+    async with BatchWriter(settings) as writer:
+
+        async def one_by_one() -> int:
+            for event in events:
+                await writer.write(event)
+            return len(events)
+
+        waiting = asyncio.create_task(writer.write_many(events) if many else one_by_one())
+        accepted = 0
+        while not 0 < accepted == writer.stats.accepted:
+            accepted = writer.stats.accepted
+            await asyncio.sleep(0.2)
+        await cancelled_after(0, waiting)
+        assert waiting.cancelled()
+        await writer.flush(timeout=0.1)
+        assert writer.stats.accepted == writer.stats.pending == accepted < len(events)
+    assert await stored_by_a_next_writer(home) == accepted
+    assert home.values() == [event.state_value for event in events[:accepted]]
 
 
 async def test_writes_that_wait_for_room_end_when_the_writer_is_closed(home: Home, make_events: MakeEvents) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from operations.logs import JsonFormatter
-from tests.writer.conftest import Home, until
+from tests.writer.conftest import Home, hearthflux, until
 from writer import BatchWriter, Event, InvalidEvent
 
 MakeEvents = Callable[..., list[Event]]
@@ -60,3 +61,14 @@ async def test_figures_are_logged(home: Home, make_events: MakeEvents, caplog: p
         assert {"batches", "retries", "batch_success_rate", "accept_ms", "deliver_ms"} <= last.keys()
         assert last["quality"] == {"range": 1}
         assert last["health"] == "healthy"
+
+
+async def test_the_command_writes_its_writers_figures_as_json(home: Home, make_events: MakeEvents) -> None:
+    async with BatchWriter(home.settings(url="http://127.0.0.1:9", close_timeout=0)) as writer:
+        await writer.write_many(make_events(5))
+    ended = await asyncio.to_thread(hearthflux, home, "spool", "drain", LOG_FORMAT="json", LOG_LEVEL="INFO")
+    assert ended.returncode == 0
+    said = [json.loads(line) for line in ended.stderr.splitlines()]
+    [figures] = [line for line in said if line["message"] == "figures"]
+    assert (figures["accepted"], figures["delivered"], figures["pending"], figures["bucket"]) == (5, 5, 0, home.bucket)
+    assert home.server.token not in ended.stderr

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
-from tests.writer.conftest import Home
+from tests.writer.conftest import Home, until
 from writer import BatchWriter, Event, InvalidEvent, SettingsError, WriterSettings
 from writer.metrics import WriterCollector
 from writer.spool import Spool
@@ -137,15 +137,58 @@ async def test_a_time_far_ahead_is_repaired_to_now(home: Home) -> None:
     assert row["_value"] == "1"
 
 
-async def test_prometheus_reads_the_counters(home: Home, make_events: Callable[..., list[Event]]) -> None:
+async def test_prometheus_reads_every_counter(home: Home, make_events: Callable[..., list[Event]]) -> None:
     registry = CollectorRegistry()
-    async with BatchWriter(home.settings()) as writer:
+    async with BatchWriter(home.settings(quality={"range": "repair"})) as writer:
+        registry.register(WriterCollector(writer))
+        await writer.write_many([*make_events(7), event(confidence=2.0)])
+        with pytest.raises(InvalidEvent):
+            await writer.write(event(normalized_value=float("inf")))
+        await writer.flush()
+        stats = writer.stats
+        found = {
+            f"{sample.name}{{{sample.labels['rule']}}}" if sample.labels else sample.name: sample.value
+            for metric in registry.collect()
+            for sample in metric.samples
+        }
+    expected = {
+        "events_accepted_total": 8,
+        "events_delivered_total": 8,
+        "events_dead_lettered_total": 0,
+        "events_dropped_total": 0,
+        "events_rejected_total": 1,
+        "events_sent_again_total": 0,
+        "events_pending": 0,
+        "pending_bytes": 0,
+        "oldest_pending_seconds": 0,
+        "batches_total": stats.batches,
+        "requests_total": stats.requests,
+        "requests_failed_total": stats.failed_requests,
+        "retries_total": stats.retries,
+        "batch_success_rate": stats.batch_success_rate,
+        "accept_seconds_count": stats.accept_time.count,
+        "accept_seconds_sum": stats.accept_time.seconds,
+        "deliver_seconds_count": stats.deliver_time.count,
+        "deliver_seconds_sum": stats.deliver_time.seconds,
+        "quality_total{range}": 1,
+        "quality_total{schema}": 1,
+        "healthy": 1,
+    }
+    assert found == {f"hearthflux_writer_{name}": value for name, value in expected.items()}
+
+
+async def test_prometheus_sees_what_waits_and_that_it_does(home: Home, make_events: Callable[..., list[Event]]) -> None:
+    registry = CollectorRegistry()
+    async with BatchWriter(home.settings(url="http://127.0.0.1:9", close_timeout=0)) as writer:
         registry.register(WriterCollector(writer))
         await writer.write_many(make_events(7))
-        await writer.flush()
-        text = generate_latest(registry).decode()
-    assert "hearthflux_writer_events_delivered_total 7.0" in text
-    assert "hearthflux_writer_healthy 1.0" in text
+        await until(lambda: writer.health() == "unhealthy" and writer.stats.retries)
+        value = registry.get_sample_value
+        assert value("hearthflux_writer_events_pending") == 7
+        assert value("hearthflux_writer_pending_bytes") == writer.stats.pending_bytes > 7 * 50
+        assert (value("hearthflux_writer_oldest_pending_seconds") or 0) > 0
+        assert (value("hearthflux_writer_retries_total") or 0) > 0
+        assert (value("hearthflux_writer_batch_success_rate"), value("hearthflux_writer_healthy")) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import cast
 
-from tests.writer.conftest import Home
+from tests.writer.conftest import Home, hearthflux
 from tests.writer.test_crashes import ROOT, start
-
-
-def hearthflux(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "INFLUXDB_URL": home.server.url,
-        "INFLUXDB_TOKEN": home.server.token,
-        "INFLUXDB_ORG": home.server.org,
-        "INFLUXDB_BUCKET": home.bucket,
-        "INFLUXDB_SPOOL_PATH": str(home.folder / "spool.sqlite"),
-    }
-    command = [str(Path(sys.executable).with_name("hearthflux")), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120)
 
 
 async def test_the_second_process_is_refused_and_the_first_goes_on(home: Home) -> None:
