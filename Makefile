@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
 # Each pulumi starts several Pythons: without kept byte code every one of them compiles the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env tools test-servers demo test lint format preview sdk lock audit bench-writer bench-provider bench-summaries bench-import clean
+.PHONY: help env tools test-servers demo test lint format preview sdk lock audit telegraf bench-writer bench-survival bench-provider bench-summaries bench-import clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,12 @@ audit: env ## known vulnerabilities of the pinned dependencies (asks PyPI's advi
 
 bench-writer: tools ## the writer beside its peers
 	@$(BIN)/python -m benchmarks.writer
+
+bench-survival: tools ## what survives faults, beside other writers (about 10 minutes; with Telegraf after `make telegraf`)
+	@$(BIN)/python -m benchmarks.survival
+
+telegraf: env ## Telegraf for bench-survival only (about 3 minutes, once)
+	@$(BIN)/python -m tools.telegraf
 
 bench-provider: tools ## the provider beside a stub and plain API calls
 	@$(BIN)/python -m benchmarks.provider
