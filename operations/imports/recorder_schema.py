@@ -1,8 +1,9 @@
 """What Home Assistant's recorder looked like over the years, as far as it has to be read.
 
     9 to 24     states hold entity_id and attributes as text; times are dates
-    25 to 30    attributes in a table of their own, state_attributes
-    31 to 37    times are seconds since 1970 (last_updated_ts, start_ts)
+    16 and on   long-term statistics, from 18 on their names and units in a table of their own, statistics_meta
+    25 and on   attributes in a table of their own, state_attributes
+    31 and on   times are seconds since 1970 (last_updated_ts), from 34 on those of statistics too (start_ts)
     38 and on   entity ids in a table of their own, states_meta
 
 The schema's number says which tables to expect; the columns that are really there say what can be read: a database
@@ -67,9 +68,17 @@ class RecorderSchema:
 
     def first_states(self) -> str:
         """Entity id, its number, the time of its first state."""
-        by = "metadata_id" if self.metadata_id else "entity_id"
-        named = "NULL, metadata_id" if self.metadata_id else "entity_id, NULL"
-        return f"SELECT {named}, min({self.updated}) FROM states WHERE {by} IS NOT NULL GROUP BY {by}"
+        parts = []
+        if self.metadata_id:
+            parts.append(self._firsts("NULL, metadata_id", "metadata_id", "metadata_id IS NOT NULL"))
+        if self.entity_id:
+            # Beside the others only those that Home Assistant has not moved yet.
+            rest = "metadata_id IS NULL AND " if self.metadata_id else ""
+            parts.append(self._firsts("entity_id, NULL", "entity_id", f"{rest}entity_id IS NOT NULL"))
+        return " UNION ALL ".join(parts)
+
+    def _firsts(self, named: str, by: str, where: str) -> str:
+        return f"SELECT {named}, min({self.updated}) FROM states WHERE {where} GROUP BY {by}"
 
     def statistic_hours(self) -> str:
         """Rows of [?, ?) in order of time: statistic, start, mean, min, max, state, sum."""

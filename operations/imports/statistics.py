@@ -112,7 +112,8 @@ class StatisticRows:
         if first is not None and hour.time_ns + HOUR > first:
             skipped.add(entity, HAS_STATES, hour.time_ns)
             return []
-        self._units[entity] = hour.unit
+        # Schemas before 18 do not say the unit.
+        self._units[entity] = hour.unit or (known.unit if known is not None else "")
         rows = []
         _, start, _ = self._days.at(hour.time_ns)
         day = self._open.get(entity)

@@ -13,39 +13,37 @@ from tests.operations.imports.homes import SECOND, State
 RUNS = "CREATE TABLE schema_changes (change_id INTEGER PRIMARY KEY, schema_version INTEGER, changed {date})"
 ATTRIBUTES = "CREATE TABLE state_attributes (attributes_id INTEGER PRIMARY KEY, hash BIGINT, shared_attrs TEXT)"
 META = "CREATE TABLE states_meta (metadata_id INTEGER PRIMARY KEY, entity_id VARCHAR(255))"
-# The columns that matter, of Home Assistant's own models of that schema.
+# The columns that matter, of Home Assistant's own models, from the schema that brought them on.
 STATES = {
-    16: "domain VARCHAR(64), entity_id VARCHAR(255), state VARCHAR(255), attributes TEXT, event_id INTEGER,"
+    9: "domain VARCHAR(64), entity_id VARCHAR(255), state VARCHAR(255), attributes TEXT, event_id INTEGER,"
     " last_changed {date}, last_updated {date}, created {date}, old_state_id INTEGER",
-    30: "entity_id VARCHAR(255), state VARCHAR(255), attributes TEXT, event_id INTEGER, last_changed {date},"
+    25: "entity_id VARCHAR(255), state VARCHAR(255), attributes TEXT, event_id INTEGER, last_changed {date},"
+    " last_updated {date}, old_state_id INTEGER, attributes_id INTEGER",
+    31: "entity_id VARCHAR(255), state VARCHAR(255), attributes TEXT, event_id INTEGER, last_changed {date},"
     " last_changed_ts {double}, last_updated {date}, last_updated_ts {double}, old_state_id INTEGER,"
     " attributes_id INTEGER, origin_idx SMALLINT",
-    37: "entity_id VARCHAR(255), state VARCHAR(255), attributes TEXT, event_id INTEGER, last_changed {date},"
+    38: "entity_id VARCHAR(255), state VARCHAR(255), attributes TEXT, event_id INTEGER, last_changed {date},"
     " last_changed_ts {double}, last_updated {date}, last_updated_ts {double}, old_state_id INTEGER,"
-    " attributes_id INTEGER, origin_idx SMALLINT",
+    " attributes_id INTEGER, origin_idx SMALLINT, metadata_id INTEGER",
     43: "entity_id CHAR(1), state VARCHAR(255), attributes CHAR(1), event_id SMALLINT, last_changed {date},"
-    " last_changed_ts {double}, last_reported_ts {double}, last_updated {date}, last_updated_ts {double},"
-    " old_state_id INTEGER, attributes_id INTEGER, origin_idx SMALLINT, metadata_id INTEGER",
-    53: "entity_id CHAR(1), state VARCHAR(255), attributes CHAR(1), event_id SMALLINT, last_changed {date},"
     " last_changed_ts {double}, last_reported_ts {double}, last_updated {date}, last_updated_ts {double},"
     " old_state_id BIGINT, attributes_id BIGINT, origin_idx SMALLINT, metadata_id BIGINT",
 }
+# Before 16 there were none.
 STATISTICS = {
     16: "created {date}, source VARCHAR(32), statistic_id VARCHAR(255), start {date}, mean {double}, min {double},"
     " max {double}, last_reset {date}, state {double}, sum {double}",
-    30: "created {date}, start {date}, mean {double}, min {double}, max {double}, last_reset {date}, state {double},"
+    18: "created {date}, start {date}, mean {double}, min {double}, max {double}, last_reset {date}, state {double},"
     " sum {double}, metadata_id INTEGER",
-    37: "created {date}, created_ts {double}, metadata_id INTEGER, start {date}, start_ts {double}, mean {double},"
+    34: "created {date}, created_ts {double}, metadata_id INTEGER, start {date}, start_ts {double}, mean {double},"
     " min {double}, max {double}, last_reset {date}, last_reset_ts {double}, state {double}, sum {double}",
 }
-STATISTICS[43] = STATISTICS[37]
-STATISTICS[53] = STATISTICS[37] + ", mean_weight {double}"
+STATISTICS[53] = STATISTICS[34] + ", mean_weight {double}"
 STATISTICS_META = {
-    30: "statistic_id VARCHAR(255), source VARCHAR(32), unit_of_measurement VARCHAR(255), has_mean BOOLEAN,"
+    18: "statistic_id VARCHAR(255), source VARCHAR(32), unit_of_measurement VARCHAR(255), has_mean BOOLEAN,"
     " has_sum BOOLEAN, name VARCHAR(255)",
 }
-STATISTICS_META[37] = STATISTICS_META[43] = STATISTICS_META[30]
-STATISTICS_META[53] = STATISTICS_META[30] + ", unit_class VARCHAR(255), mean_type SMALLINT"
+STATISTICS_META[50] = STATISTICS_META[18] + ", unit_class VARCHAR(255), mean_type SMALLINT"
 TYPES = {
     "sqlite": {"date": "DATETIME", "double": "FLOAT"},
     "postgresql": {"date": "TIMESTAMP WITH TIME ZONE", "double": "DOUBLE PRECISION"},
@@ -69,6 +67,11 @@ class Statistic:
     source: str = "recorder"
 
 
+def of_version(columns: dict[int, str], version: int) -> str | None:
+    """What holds in a version; None before the first."""
+    return columns.get(max((since for since in columns if since <= version), default=0))
+
+
 class RecorderFile:
     """Makes the tables of one schema and fills them; `execute(sql, parameters)` runs in any of the three databases."""
 
@@ -80,14 +83,18 @@ class RecorderFile:
         types = TYPES[dialect]
         execute(RUNS.format(**types), ())
         execute(f"INSERT INTO schema_changes (change_id, schema_version) VALUES (1, {version})", ())
-        execute(f"CREATE TABLE states (state_id INTEGER PRIMARY KEY, {STATES[version]})".format(**types), ())
-        execute(f"CREATE TABLE statistics (id INTEGER PRIMARY KEY, {STATISTICS[version]})".format(**types), ())
+        tables = {
+            "states": (STATES, "state_id"),
+            "statistics": (STATISTICS, "id"),
+            "statistics_meta": (STATISTICS_META, "id"),
+        }
+        for table, (columns, key) in tables.items():
+            if (found := of_version(columns, version)) is not None:
+                execute(f"CREATE TABLE {table} ({key} INTEGER PRIMARY KEY, {found})".format(**types), ())
         if version >= 25:
             execute(ATTRIBUTES, ())
         if self._meta:
             execute(META, ())
-        if version in STATISTICS_META:
-            execute(f"CREATE TABLE statistics_meta (id INTEGER PRIMARY KEY, {STATISTICS_META[version]})", ())
         if self._dialect == "sqlite":
             execute(f"CREATE INDEX ix_states ON states ({'last_updated_ts' if self._seconds else 'last_updated'})", ())
 
@@ -102,8 +109,8 @@ class RecorderFile:
             self._insert(table, **{name: found if value is ... else value for name, value in values.items()})
         return found
 
-    def _time(self, column: str, time_ns: int | None) -> dict[str, Any]:
-        if self._seconds:
+    def _time(self, column: str, time_ns: int | None, seconds: bool) -> dict[str, Any]:
+        if seconds:
             return {f"{column}_ts": None if time_ns is None else time_ns / SECOND}
         if time_ns is None:
             return {column: None}
@@ -124,7 +131,8 @@ class RecorderFile:
             values: dict[str, Any] = {"state_id": self._states, "state": one.state}
             # From schema 31 on, nothing stands for "the same as last_updated".
             same = self._seconds and since == one.time_ns
-            values |= self._time("last_updated", one.time_ns) | self._time("last_changed", None if same else since)
+            values |= self._time("last_updated", one.time_ns, self._seconds)
+            values |= self._time("last_changed", None if same else since, self._seconds)
             if self.version >= 25:
                 values["attributes_id"] = self._id("state_attributes", text, attributes_id=..., shared_attrs=text)
             else:
@@ -138,9 +146,9 @@ class RecorderFile:
     def add_statistics(self, statistics: Iterable[Statistic]) -> None:
         for one in statistics:
             self._hours += 1
-            values: dict[str, Any] = {"id": self._hours, **self._time("start", one.time_ns)}
+            values: dict[str, Any] = {"id": self._hours, **self._time("start", one.time_ns, self.version >= 34)}
             values |= {"mean": one.mean, "min": one.low, "max": one.high, "state": one.state, "sum": one.total}
-            if self.version in STATISTICS_META:
+            if self.version >= 18:
                 values["metadata_id"] = self._id(
                     "statistics_meta",
                     one.entity_id,

@@ -21,7 +21,9 @@ from tests.operations.imports.recorder_files import RecorderFile, Statistic
 from tests.operations.imports.test_influxdb1 import expected
 
 NOW = time.time_ns() // SECOND * SECOND
-VERSIONS = (16, 30, 37, 43, 53)
+# One on each side of every change of the tables: statistics (16, 18), attributes apart (25), seconds (31, of statistics
+# 34), entity ids apart (38); and the newest.
+VERSIONS = (9, 17, 18, 24, 25, 30, 31, 33, 34, 37, 38, 43, 53)
 
 
 def with_texts(states: list[State]) -> list[State]:
@@ -48,7 +50,7 @@ def sqlite_file(path: Path, version: int, states: list[State], statistics: list[
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_state_of_every_schema(new_home: NewHome, version: int) -> None:
     new_home.make_buckets(None, None, None)
-    states = with_texts(a_home(NOW - 6 * DAY, NOW, step=3600 * SECOND, seed=version))
+    states = with_texts(a_home(NOW - 6 * DAY, NOW, step=4 * HOUR, seed=version))
     path = sqlite_file(new_home.folder / "home-assistant_v2.db", version, states)
     before = path.read_bytes()
     report = new_home.bring(lambda: Recorder(str(path)), summaries=False)
@@ -74,7 +76,7 @@ def hours_of(entity_id: str, start_ns: int, count: int, **values: Any) -> list[S
     ]
 
 
-@pytest.mark.parametrize("version", [30, 53])
+@pytest.mark.parametrize("version", [17, 18, 33, 34, 53])
 def test_statistics_of_the_time_before_are_apart_and_marked(new_home: NewHome, version: int) -> None:
     new_home.make_buckets(None, None, None)
     begin = (NOW - 12 * DAY) // HOUR * HOUR
@@ -131,6 +133,35 @@ def test_statistics_of_the_time_before_are_apart_and_marked(new_home: NewHome, v
     again = new_home.bring(lambda: Recorder(str(path)), summaries=False)
     assert again.statistics == report.statistics
     assert new_home.stored("hourly", "hourly_statistics") == hourly
+
+
+def test_a_migration_that_is_not_done_yet(new_home: NewHome) -> None:
+    """Home Assistant moves attributes and entity ids in the background: rows of the old and of the new kind beside each
+    other; and what has no time yet is named."""
+    new_home.make_buckets(None, None, None)
+    states = a_home(NOW - 2 * DAY, NOW, step=2 * HOUR)
+    first = min(one.time_ns for one in states if one.entity_id == "sensor.kitchen_temperature")
+    statistics = hours_of("sensor.kitchen_temperature", (NOW - 3 * DAY) // HOUR * HOUR, 60)
+    path = sqlite_file(new_home.folder / "db", 38, states, statistics)
+    connection = sqlite3.connect(path)
+    old = "(SELECT count(*) / 2 FROM states)"
+    connection.execute(
+        "UPDATE states SET entity_id = (SELECT entity_id FROM states_meta m WHERE m.metadata_id = states.metadata_id),"
+        " attributes = (SELECT shared_attrs FROM state_attributes a WHERE a.attributes_id = states.attributes_id),"
+        f" metadata_id = NULL, attributes_id = NULL WHERE state_id <= {old}"
+    )
+    connection.execute("INSERT INTO states (state, entity_id, last_updated) VALUES ('1', 'sensor.x', '2020-01-01')")
+    connection.commit()
+    connection.close()
+    report = new_home.bring(lambda: Recorder(str(path)), summaries=False)
+    wanted = expected(states)
+    stored = new_home.stored()
+    assert stored.keys() == wanted.keys()
+    assert all(points == [wanted[key]] for key, points in stored.items())
+    assert report.left_out["1 states"].startswith("without a time: Home Assistant's migration")
+    # The first states are among those of the old kind.
+    hours = [at * 1000 for _, at in new_home.stored("hourly", "hourly_statistics")]
+    assert max(hours) + HOUR <= first
 
 
 def test_statistics_come_over_where_all_states_are_purged(new_home: NewHome) -> None:
