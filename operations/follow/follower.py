@@ -19,12 +19,13 @@ from typing import Any
 from event_schema import Event, InvalidEvent, Placement
 from operations import paths
 from operations.errors import UserError
-from operations.follow.away import SERIES, Away, state_reading
+from operations.follow.away import SERIES, Away, iso, state_reading
+from operations.follow.clock import TOLERANCE, Moment, gap, present
 from operations.follow.home_assistant import CommandFailed, ConnectionLost, HomeAssistant, TokenRefused, connected
 from operations.follow.registry import EVENTS, read_registry
 from operations.follow.settings import FollowSettings
 from operations.imports.history import History
-from operations.imports.reading import SECOND, Reading
+from operations.imports.reading import Reading
 from writer import BatchWriter, SpoolError
 
 log = logging.getLogger("hearthflux.follow")
@@ -32,8 +33,8 @@ log = logging.getLogger("hearthflux.follow")
 AT_ONCE = 500
 KEEP_SECONDS = 1.0
 REGISTRY_SECONDS = 1.0
-# A clock that was set back: how much further than we were away the history is read.
-CLOCK_SLACK = 3600 * SECOND
+# What is in the way: of the connection, or of keeping the position.
+CONNECTION, POSITION = "connection", "position"
 
 
 @dataclass(slots=True)
@@ -54,15 +55,15 @@ class Follower:
         self.settings = settings
         self.counts = Counts()
         self.state = "connecting"
-        self.trouble = ""
-        self._not_kept = ""
+        # Why it is not well, by what is in the way.
+        self.troubles: dict[str, str] = {}
         self._writer = writer
         self._registry: dict[str, Placement] = {}
         self._history = self._new_history()
         self._follows: dict[str, bool] = {}
         self._away = Away(settings.settle)
         self._last_ns = 0
-        self._last_seen = 0.0
+        self._last_seen = present()
         self._kept_at = 0.0
         self._registry_due: float | None = None
         # Whether the writer has everything that the history knows of.
@@ -75,7 +76,7 @@ class Follower:
         path = self.settings.position
         try:
             kept = json.loads(path.read_text())
-            self._last_ns, self._last_seen = kept["last_ns"], kept["seen"]
+            self._last_ns, self._last_seen = kept["last_ns"], Moment(*kept["seen"])
             self._history.restore(kept["history"])
         except FileNotFoundError:
             return
@@ -88,28 +89,27 @@ class Follower:
         """Write the position. A disk that refuses is told in health; the position before it stays."""
         if not self._last_ns or not self._settled:
             return
-        content = {"last_ns": self._last_ns, "seen": self._last_seen, "history": self._history.state()}
+        content = {"last_ns": self._last_ns, "seen": self._last_seen.as_list(), "history": self._history.state()}
         try:
             self.settings.position.parent.mkdir(parents=True, exist_ok=True)
             paths.write_at_once(self.settings.position, json.dumps(content).encode())
         except OSError as error:
             log.error("position not kept", extra={"reason": error.strerror})
-            self._not_kept = f"the position {self.settings.position} cannot be written: {error.strerror}"
-            self.trouble = self._not_kept
+            self.troubles[POSITION] = f"the position {self.settings.position} cannot be written: {error.strerror}"
             return
         self._kept_at = time.monotonic()
-        if self.trouble == self._not_kept:
-            self.trouble = ""
+        self.troubles.pop(POSITION, None)
 
     def start_from(self, time_ns: int) -> None:
         """Without a kept position, fill from this time on."""
         if not self._last_ns:
-            self._last_ns, self._last_seen = time_ns, time.time()
+            self._last_ns, self._last_seen = time_ns, present()
 
     # for ever -------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Follow until cancelled. Raises UserError where the first connection shows a wrong token."""
+        """Follow until cancelled. Raises UserError for a wrong token, or a file of it that cannot be read, as long as
+        there was no connection."""
         failures = 0
         while True:
             try:
@@ -118,20 +118,20 @@ class Follower:
                     self.counts.connections += 1
                     await self._session(home)
             except ConnectionLost as error:
-                self.trouble = str(error)
+                why = str(error)
             except CommandFailed as error:
-                self.trouble = f"Home Assistant refused a command: {error}"
+                why = f"Home Assistant refused a command: {error}"
             except SpoolError as error:
                 # What the history knows, the writer has not: go back to what both have.
-                self.trouble = str(error)
+                why = str(error)
                 self._go_back()
-            except TokenRefused as error:
+            except (TokenRefused, UserError) as error:
                 if not self.counts.connections:
                     raise UserError(str(error)) from None
-                self.trouble = str(error)
-            self.state = "connecting"
+                why = str(error)
+            self.state, self.troubles[CONNECTION] = "connecting", why
             self.keep()
-            log.warning("not connected", extra={"reason": self.trouble})
+            log.warning("not connected", extra={"reason": why})
             wait = min(self.settings.longest_wait, 0.5 * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)
             failures += 1
             await asyncio.sleep(wait)
@@ -160,7 +160,8 @@ class Follower:
         log.info("connected", extra={"version": home.version, "entities": len(states)})
         await self._fill(home, self._current(states))
         waiting = home.waiting
-        self.state, self.trouble = "following", ""
+        self.state = "following"
+        self.troubles.pop(CONNECTION, None)
         log.info("following", extra={"filled": self.counts.filled})
         while True:
             events = await home.events(AT_ONCE)
@@ -207,31 +208,37 @@ class Follower:
             # The first start: what holds now, and nothing before it.
             await self._write(sorted(current, key=lambda one: one.time_ns), since_known=False)
             return
-        now_ns = time.time_ns()
-        start = self._last_ns - SECOND
-        if self._last_ns > now_ns:
-            away = max(0, int((time.time() - self._last_seen) * SECOND))
-            start = now_ns - away - CLOCK_SLACK
+        found = gap(self._last_ns, self._last_seen, present())
+        if found.set_back:
+            log.warning("the clock was set back", extra={"last_event": iso(self._last_ns)})
         entities = {one.entity_id for one in current}
         entities |= {entity for entity in (*self._registry, *self._history.entities) if self.follows(entity)}
-        async for readings in self._away.readings(home, entities, start, current, time.time_ns):
-            for first in range(0, len(readings), AT_ONCE):
-                await self._write(readings[first : first + AT_ONCE], since_known=True)
+        for number, (start, stop) in enumerate(found.spans, 1):
+            # What holds now ends the span that ends now.
+            at_last = number == len(found.spans)
+            now = (lambda: present().wall_ns) if at_last else (lambda stop=stop: stop)
+            async for readings in self._away.readings(home, entities, start, current if at_last else (), now):
+                for first in range(0, len(readings), AT_ONCE):
+                    part = readings[first : first + AT_ONCE]
+                    await self._write(part, since_known=True, set_back=found.set_back)
+        if found.set_back:
+            self._history.set_back(present().wall_ns)
 
-    async def _write(self, readings: Sequence[Reading], *, since_known: bool) -> None:
-        """Write readings; with `since_known` only what is after the last event that each entity had."""
+    async def _write(self, readings: Sequence[Reading], *, since_known: bool, set_back: bool = False) -> None:
+        """Write readings; with `since_known` only what is after the last event that each entity had. With `set_back`
+        that cannot be told by the time: what is not after it is written without what follows from the event before,
+        which leaves that of a point that is there."""
         events: list[Event] = []
-        now_ns = time.time_ns()
         self._settled = False
         for reading in readings:
             if not self.follows(reading.entity_id):
                 self.counts.skipped["not followed"] += 1
                 continue
-            last = self._history.last_time_ns(reading.entity_id)
-            if since_known and reading.time_ns <= last <= now_ns + SECOND:
+            known = since_known and reading.time_ns <= self._history.last_time_ns(reading.entity_id)
+            if known and not set_back:
                 continue
             try:
-                events.append(self._history.event(reading))
+                events.append(self._history.alone(reading) if known else self._history.event(reading))
             except InvalidEvent as error:
                 self.counts.skipped[f"{error.field}: {error.rule}"] += 1
                 continue
@@ -244,8 +251,8 @@ class Follower:
                 await self._writer.write_many(events)
             except InvalidEvent as error:
                 self.counts.skipped[f"{error.field}: {error.rule}"] += 1
-            self._last_ns, self._last_seen = events[-1].time_ns, time.time()
-            self.counts.last_event = self._last_seen
+            self._last_ns, self._last_seen = events[-1].time_ns, present()
+            self.counts.last_event = time.time()
         self._settled = True
         if time.monotonic() - self._kept_at >= KEEP_SECONDS:
             self.keep()
@@ -274,13 +281,16 @@ class Follower:
         if old:
             await self._write(old, since_known=True)
         if new:
+            first = min(one.time_ns for one in new)
+            if first < self._last_ns - TOLERANCE:
+                self._history.set_back(first)
             await self._write(new, since_known=False)
 
     # ask ------------------------------------------------------------------------------------------------
 
     def health(self) -> dict[str, Any]:
         """`status`, `reasons`, and what a person would look at first."""
-        reasons = [self.trouble] if self.trouble else []
+        reasons = list(self.troubles.values())
         if self.state != "following" and not reasons:
             reasons.append("filling what happened while it was away" if self.state == "filling" else "connecting")
         writer = self._writer.health()
@@ -292,6 +302,7 @@ class Follower:
             "state": self.state,
             "events": {"live": self.counts.live, "from_history": self.counts.filled},
             "skipped": dict(self.counts.skipped),
+            "incomplete": {f"{what}: {why}": one.count for (what, why), one in self._history.incomplete.items()},
             "connections": self.counts.connections,
             "last_event_seconds_ago": round(time.time() - self.counts.last_event, 1)
             if self.counts.last_event

@@ -80,9 +80,13 @@ class FollowSettings:
         if self.token_file is None:
             return self.token
         try:
-            return self.token_file.read_text().strip()
-        except OSError as error:
-            raise UserError(f"HOME_ASSISTANT_TOKEN_FILE {self.token_file}: {error.strerror}") from None
+            token = self.token_file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not a text"
+            raise UserError(f"HOME_ASSISTANT_TOKEN_FILE {self.token_file} cannot be read: {why}") from None
+        if not token:
+            raise UserError(f"HOME_ASSISTANT_TOKEN_FILE {self.token_file} is empty: it has to hold the token")
+        return token
 
     @classmethod
     def from_env(

@@ -176,6 +176,22 @@ class History:
 
         return self._events(Run.of([reading]), [(reading.time_ns, self._weather)], refuse)[0]
 
+    def alone(self, reading: Reading) -> Event:
+        """The event of a reading whose place among the others nobody knows: without the state before it, how long that
+        lasted and what a meter rose by. Nothing is learnt from it. Raises as `event`."""
+        known, kwh = self._known.pop(reading.entity_id, None), self._meters.readings.pop(reading.entity_id, None)
+        weather = self._weather
+        try:
+            return self.event(reading)
+        finally:
+            self._weather = weather
+            self._known.pop(reading.entity_id, None)
+            self._meters.readings.pop(reading.entity_id, None)
+            if known is not None:
+                self._known[reading.entity_id] = known
+            if kwh is not None:
+                self._meters.readings[reading.entity_id] = kwh
+
     def events(self, runs: Sequence[Run], refuse: Refuse) -> Iterator[list[Event]]:
         """The events of each entity's next readings; at most one run of an entity. `refuse(entity, time_ns, error)` is
         told of readings that make none. Take all of them before the next call."""
@@ -296,6 +312,11 @@ class History:
         """When the entity's last event was; 0 before its first."""
         known = self._known.get(entity_id)
         return 0 if known is None else known.time_ns
+
+    def set_back(self, time_ns: int) -> None:
+        """The clock stands at this time again: no entity's last event is taken to be later."""
+        for known in self._known.values():
+            known.time_ns = min(known.time_ns, time_ns)
 
     @property
     def entities(self) -> list[str]:

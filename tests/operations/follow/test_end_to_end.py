@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -39,14 +40,14 @@ entities = ["light.bed_light"]
 class Following:
     """The `hearthflux follow` process of a test."""
 
-    def __init__(self, home: NewHome, url: str, token: str) -> None:
+    def __init__(self, home: NewHome, url: str, **token: str) -> None:
         self.folder = home.folder
         (self.folder / "follow.toml").write_text(CONFIG)
         self.port = free_port()
         self._environment = {
             **os.environ,
             "HOME_ASSISTANT_URL": url,
-            "HOME_ASSISTANT_TOKEN": token,
+            **token,
             "INFLUXDB_URL": home.server.url,
             "INFLUXDB_TOKEN": home.server.token,
             "INFLUXDB_ORG": home.server.org,
@@ -68,6 +69,11 @@ class Following:
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
             )
+
+    def ends(self) -> int:
+        """By itself; its exit code."""
+        assert self._process is not None
+        return self._process.wait(60)
 
     def stop(self, how: int = signal.SIGTERM) -> int:
         assert self._process is not None
@@ -190,7 +196,7 @@ def missing(house: Home, began: int, influx_home: NewHome) -> list[tuple[str, in
 
 def test_every_state_is_there_once_whatever_breaks(house: Home, influx_home: NewHome) -> None:
     network = Network(house.port)
-    following = Following(influx_home, f"http://127.0.0.1:{network.port}", house.token)
+    following = Following(influx_home, f"http://127.0.0.1:{network.port}", HOME_ASSISTANT_TOKEN=house.token)
     following.start()
     following.is_following()
     began = time.time_ns() // 1000
@@ -255,6 +261,42 @@ def test_every_state_is_there_once_whatever_breaks(house: Home, influx_home: New
         lambda: Recorder(str(house.database), include=("sensor.test_*", "light.test_*")), summaries=False
     )
     assert (report.written, report.already_there) == (0, sum(1 for one in recorded if ".test_" in one[0]))
+
+
+def test_a_token_file_that_goes_away_and_comes_back_with_another_token(house: Home, influx_home: NewHome) -> None:
+    network = Network(house.port)
+    path = influx_home.folder / "token"
+    path.write_text(house.token)
+    url = f"http://127.0.0.1:{network.port}"
+    following = Following(influx_home, url, HOME_ASSISTANT_TOKEN_FILE=str(path))
+
+    def says(part: str) -> None:
+        network.cut()
+        following.wait_for(lambda health: health["state"] == "connecting")
+        network.mend()
+        found = following.wait_for(lambda health: any(part in reason for reason in health["reasons"]))
+        assert found["status"] == "unhealthy"
+
+    following.start()
+    try:
+        following.is_following()
+        path.unlink()
+        says(f"HOME_ASSISTANT_TOKEN_FILE {path} cannot be read: No such file or directory")
+        path.write_text("")
+        says(f"HOME_ASSISTANT_TOKEN_FILE {path} is empty")
+        path.write_text("revoked")
+        says("refuses the token")
+        command = house.command(house.token, "auth/long_lived_access_token", client_name="rotated", lifespan=10)
+        path.write_text(asyncio.run(command))
+        following.is_following()
+        assert "revoked" not in (influx_home.folder / "follow.log").read_text()
+    finally:
+        following.stop(signal.SIGKILL)
+        network.close()
+    path.unlink()
+    following.start()
+    assert following.ends() == 1
+    assert "cannot be read" in (influx_home.folder / "follow.log").read_text().splitlines()[-1]
 
 
 def test_the_page_word_for_word_and_a_wrong_token(house: Home, tmp_path: Path) -> None:

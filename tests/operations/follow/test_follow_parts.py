@@ -216,8 +216,8 @@ def test_a_position_that_could_not_be_kept_is_no_trouble_once_it_is(tmp_path: Pa
     follower = Follower(settings, writer)
     follower.start_from(time.time_ns())
     follower.keep()
-    assert "cannot be written" in follower.trouble
+    assert "cannot be written" in follower.troubles["position"]
     in_the_way.unlink()
     follower.keep()
-    assert follower.trouble == ""
+    assert follower.troubles == {}
     assert settings.position.exists()
