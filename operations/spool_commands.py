@@ -136,21 +136,24 @@ def _in_a_line(plain: dict[str, Any]) -> str:
 
 @app.command("status")
 def spool_status(spool: SpoolPath = None, as_json: AsJson = False) -> None:
-    """How many events wait, since when, and how many dead letters there are."""
+    """How many events wait, since when; how many dead letters there are, and findings of the rules of data quality."""
     with _looked_at(spool) as opened:
         waiting = opened.waiting()
         age = 0.0 if waiting.oldest is None else max(0.0, time.time() - waiting.oldest)
-        found = {
+        found: dict[str, Any] = {
             "pending": waiting.lines,
             "pending_bytes": waiting.size,
             "oldest_pending_seconds": round(age, 1),
             "dead_letters": opened.dead_letter_count(),
+            "findings": {outcome.replace(" ", "-"): count for outcome, count in opened.findings().items()},
         }
     if as_json:
         typer.echo(json.dumps(found))
         return
     typer.echo(f"{found['pending']:,} events ({found['pending_bytes']:,} bytes) wait, the oldest for {age:,.0f} s")
     typer.echo(f"{found['dead_letters']:,} dead letters")
+    for kind, count in found["findings"].items():
+        typer.echo(f"{count:,} {kind} by the rules of data quality: 'hearthflux dead-letters list --kind {kind}'")
 
 
 @app.command("drain")

@@ -6,9 +6,10 @@ the newest 10,000. Nothing here is ever replayed: what could be stored of these 
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,12 +64,27 @@ def refused(db: sqlite3.Connection, after: int = 0, most: int = 1000) -> list[Ke
 
 def noticed(db: sqlite3.Connection, after: int = 0, most: int = 1000) -> list[Kept]:
     """Events that were repaired, left out or warned of, with an id above `after`, oldest first."""
-    try:
+    with _made_by_an_earlier_version():
         return _rows(db, "SELECT id, seen, entity, rule, event, outcome FROM noticed", after, most)
+    return []
+
+
+def counts(db: sqlite3.Connection) -> dict[str, int]:
+    """How many are kept, by what became of them."""
+    kept = {"refused": int(db.execute("SELECT count(*) FROM refused").fetchone()[0])}
+    with _made_by_an_earlier_version():
+        kept |= dict(db.execute("SELECT outcome, count(*) FROM noticed GROUP BY outcome ORDER BY outcome"))
+    return {outcome: count for outcome, count in kept.items() if count}
+
+
+@contextlib.contextmanager
+def _made_by_an_earlier_version() -> Iterator[None]:
+    """A spool that is only looked at may lack the younger table."""
+    try:
+        yield
     except sqlite3.OperationalError as error:
-        if "no such table" in str(error):  # only looked at, and made by an earlier version
-            return []
-        raise
+        if "no such table" not in str(error):
+            raise
 
 
 def _rows(db: sqlite3.Connection, select: str, after: int, most: int) -> list[Kept]:

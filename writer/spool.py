@@ -378,3 +378,7 @@ class Spool:
     def noticed(self, after: int = 0, most: int = 1000) -> list[Kept]:
         """Events that were repaired, left out or warned of."""
         return findings.noticed(self._opened, after, most)
+
+    def findings(self) -> dict[str, int]:
+        """How many events of the rules' findings are kept, by what became of them."""
+        return findings.counts(self._opened)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +88,13 @@ def test_replay_into_the_queue_then_drain(home: Home, spool: Path, capsys: pytes
     assert json.loads(run(capsys, "spool", "status", "--spool", str(spool), "--json")[1])["dead_letters"] == 0
 
 
+def test_a_spool_of_an_earlier_version_is_looked_at(spool: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with contextlib.closing(sqlite3.connect(spool)) as earlier:
+        earlier.execute("DROP TABLE noticed")
+    assert run(capsys, "dead-letters", "list", "--kind", "warned", "--spool", str(spool)) == (0, "")
+    assert json.loads(run(capsys, "spool", "status", "--spool", str(spool), "--json")[1])["findings"] == {}
+
+
 def test_a_spool_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, text = run(capsys, "spool", "status", "--spool", str(tmp_path / "none.sqlite"))
     assert code == 1
@@ -125,6 +134,10 @@ async def test_what_the_rules_found_is_listed_shown_and_exported_and_never_repla
         text = run(capsys, "dead-letters", "list", "--kind", kind, "--json", "--spool", path)[1]
         return [json.loads(line) for line in text.splitlines()]
 
+    code, text = run(capsys, "spool", "status", "--json", "--spool", path)
+    assert (code, json.loads(text)["findings"]) == (0, {"left-out": 1, "repaired": 1, "warned": 2})
+    text = run(capsys, "spool", "status", "--spool", path)[1]
+    assert "2 warned by the rules of data quality: 'hearthflux dead-letters list --kind warned'" in text
     [repaired], [left_out] = listed("repaired"), listed("left-out")
     assert repaired["event"] == repr(too_high)
     assert repaired["rule"].startswith("confidence 7.0: outside its range")

@@ -168,7 +168,7 @@ class Writing(RuleBasedStateMachine):
         self.hear()
 
     def hear(self) -> dict[str, Any]:
-        assert self.pipe.poll(60), "the writer does not answer"
+        assert self.pipe.poll(150), "the writer does not answer"
         answer: dict[str, Any] = self.pipe.recv()
         assert answer["accepted"] == answer["known"], answer
         self.dropped_now = answer["dropped"] - self.dropped_before
