@@ -84,6 +84,7 @@ class Model:
     calls: list[Call] = field(default_factory=list)
     dropped: int = 0
     restarts: int = 0
+    crashes: int = 0
 
     def make(self, kinds: Iterable[str]) -> Call:
         first = len(self.kinds)
@@ -172,7 +173,7 @@ class Writing(RuleBasedStateMachine):
         answer: dict[str, Any] = self.pipe.recv()
         assert answer["accepted"] == answer["known"], answer
         self.dropped_now = answer["dropped"] - self.dropped_before
-        self.dropped_before = answer["dropped"]
+        self.dropped_before, self.rejected = answer["dropped"], answer["rejected"]
         self.model.dropped += self.dropped_now
         return answer
 
@@ -182,6 +183,7 @@ class Writing(RuleBasedStateMachine):
 
     def died(self) -> None:
         self.process.join(30)
+        self.model.crashes += 1
         assert self.process.exitcode == -9
         self.pipe.close()
 
@@ -198,8 +200,10 @@ class Writing(RuleBasedStateMachine):
 
     def written(self, kinds: list[str]) -> None:
         call = self.model.make(kinds)
+        before = self.rejected
         self.ask(write=[(number, self.model.kinds[number]) for number in call.numbers])
         call.dropped = self.dropped_now
+        assert self.rejected - before == kinds.count("invalid")
 
     @rule(count=st.integers(1, LONGEST_CALL))
     def write(self, count: int) -> None:
@@ -290,11 +294,15 @@ class Writing(RuleBasedStateMachine):
         assert len(stored) == len(set(stored))
         spool = Spool.look(self.spool)
         letters = spool.dead_letters(most=10_000)
+        refused = len(spool.refused(most=10_000))
         assert spool.waiting().lines == 0
         spool.close()
         dead = {int(letter.line.split(b'state_value="s')[1][:5]): letter.status for letter in letters}
         assert len(dead) == len(letters)
         self.model.check(self.policy, set(stored), dead)
+        # They are kept with the next commit: a crash may come before it.
+        bad = len(self.model.of("invalid"))
+        assert refused == bad or (self.model.crashes and refused < bad)
 
 
 def test_whatever_happens_nothing_accepted_is_lost(private_home: Home, tmp_path: Path) -> None:
