@@ -7,15 +7,19 @@ import time
 from collections import deque
 
 from writer.delivery import Delivery
+from writer.records import Chunk
 from writer.settings import WriterSettings
 from writer.signal import Signal
-from writer.spool import Chunk, SpoolError
+from writer.spool import SpoolError
 from writer.stats import Stats
 from writer.store import DeadLine, Store
 from writer.writer_log import log
 
+# How much is kept of what the server confirmed, and for how long; after an outage until so much more was sent that its
+# write-ahead log has another file. It begins one every 10 MB, packed to a half or a twelfth of the lines.
 CONFIRMED_BYTES = 32 * 1024 * 1024
 CONFIRMED_SECONDS = 600.0
+SUSPECTED_BYTES = 128 * 1024 * 1024
 
 Confirmed = tuple[float, int, bytes]
 
@@ -34,6 +38,7 @@ class Senders:
         # (delivered at, events, body): what the server confirmed of late, and what of it is sent again.
         self._confirmed: deque[Confirmed] = deque()
         self._confirmed_bytes = 0
+        self._suspected_bytes = 0
         self._again: deque[Confirmed] = deque()
         self._sending_again = 0
 
@@ -79,10 +84,13 @@ class Senders:
                 waiting -= len(self._again.popleft()[2])
             self._confirmed.clear()
             self._confirmed_bytes = 0
+            self._suspected_bytes = SUSPECTED_BYTES
             self._work.send()
         self._confirmed.append((now, events, body))
         self._confirmed_bytes += len(body)
-        while self._confirmed_bytes > CONFIRMED_BYTES or now - self._confirmed[0][0] > CONFIRMED_SECONDS:
+        self._suspected_bytes = max(0, self._suspected_bytes - len(body))
+        oldest = now - CONFIRMED_SECONDS if not self._suspected_bytes else 0.0
+        while self._confirmed_bytes > CONFIRMED_BYTES or self._confirmed[0][0] < oldest:
             self._confirmed_bytes -= len(self._confirmed.popleft()[2])
             if not self._confirmed:
                 break

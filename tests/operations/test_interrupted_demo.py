@@ -19,12 +19,17 @@ ROWS = "300"  # two days of the data
 
 def points(home: Path) -> dict[str, list[Callable[[], bool]]]:
     """How far a demo is to come: what has to be seen from outside, one after the other."""
-    lock, log = home / "demo" / "lock", home / "demo" / "spool.sqlite-wal"
+    lock, spool = home / "demo" / "lock", home / "demo" / "spool.sqlite.lock"
+
+    def written() -> bool:
+        """Whether a writer has the spool: its name is there, and goes when it closes."""
+        return spool.exists() and spool.read_text() != ""
+
     return {
         "the server starts": [lock.exists],
         "pulumi changes things": [lock.exists, lambda: any((home / "pulumi").rglob("locks/*/*/*/*.json"))],
-        "data go in": [lock.exists, log.exists],
-        "data are summed up": [lock.exists, log.exists, lambda: not log.exists()],
+        "data go in": [lock.exists, written],
+        "data are summed up": [lock.exists, written, lambda: not written()],
     }
 
 

@@ -227,6 +227,23 @@ async def test_what_a_server_confirmed_and_lost_in_a_crash_is_sent_again(home: H
     assert len(home.values()) == 100
 
 
+async def test_after_an_outage_what_is_confirmed_is_kept_however_long_ago(
+    home: Home, make_events: MakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second crash, which loses it, may come hours after the first."""
+    monkeypatch.setattr("writer.senders.CONFIRMED_SECONDS", 0.0)
+    answers: dict[int, web.Response | str] = {1: "cut", 3: web.Response(status=204), 5: "cut"}
+
+    async with FaultyProxy(home.server.url, lambda _, number: answers.get(number)) as proxy:
+        async with BatchWriter(home.settings(url=proxy.url, batch_size=50, connections=1)) as writer:
+            for first in (0, 50, 100, 150):
+                await writer.write_many(make_events(50, first=first))
+                assert (await writer.flush()).delivered == first + 50
+            assert writer.stats.sent_again == 150
+            check(writer)
+    assert len(home.values()) == 200
+
+
 async def test_ten_thousand_bad_lines_cost_no_request_each(home: Home, make_events: MakeEvents) -> None:
     """Where the server says that it dropped every line, they share its reason."""
     home.post(f'home_assistant_events,entity_id=sensor.other normalized_value="text" {time.time_ns()}')
