@@ -23,6 +23,8 @@ PATIENCE, PART_PATIENCE = 4, 2
 UNPROVEN_SPLITS = 4
 # A single line is buried for a poison status only after this many attempts while others got through.
 BURY_PATIENCE = 5
+# A line that is refused with one of these shows as well as a stored one that the server is at work.
+ENGINE_STATUSES = (400, 422)
 TOKEN_CHECK_SECONDS = 0.5
 SMALLEST_BODY_LIMIT = 64 * 1024
 
@@ -122,6 +124,8 @@ class Delivery:
         if len(_lines(piece)) > 1 and not _all_dropped(piece, answer):
             batch.pieces.extend(reversed(piece.halves(self._deliveries)))
             return
+        if answer.status in ENGINE_STATUSES:
+            self._deliveries += 1
         batch.dead += [(answer.status, answer.reason, line) for line in piece.lines or [piece.body]]
         self._log.say(logging.WARNING, "dead letter", status=answer.status, reason=answer.reason)
 

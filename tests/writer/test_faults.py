@@ -172,6 +172,22 @@ async def test_poison_does_not_hold_up_the_queue(home: Home, make_events: MakeEv
     assert all(any(mark in line for _, _, line in letters) for mark in marks)
 
 
+async def test_poison_with_only_a_refused_line_beside_it_is_found(home: Home, make_events: MakeEvents) -> None:
+    home.post(f'home_assistant_events,entity_id=sensor.other confidence="a text" {time.time_ns()}')
+    conflict, poisoned = make_events(2)
+    conflict.confidence = 0.5
+
+    def decide(body: bytes, _: int) -> web.Response | None:
+        return refusal(500, "panic") if b"s0000001" in body else None
+
+    async with FaultyProxy(home.server.url, decide) as proxy:
+        async with BatchWriter(home.settings(url=proxy.url, retry_longest=0.1)) as writer:
+            await writer.write_many([conflict, poisoned])
+            report = await writer.flush()
+            assert (report.delivered, report.dead_lettered, report.pending) == (0, 2, 0)
+    assert sorted(status for status, _, _ in dead_letters(home)) == [422, 500]
+
+
 async def test_a_server_that_fails_for_everything_is_ill_and_nothing_is_buried(
     home: Home, make_events: MakeEvents
 ) -> None:
