@@ -186,6 +186,18 @@ class BatchWriter:
             raise InvalidEvent(first.field, first.value, rule)
         return accepted
 
+    def refuse(self, message: object, error: InvalidEvent) -> None:
+        """Count and keep what could not even be made an event, as `write` does with an event that it refuses.
+
+        For a message that `Event.from_home_assistant` raised `error` for: it is then among what
+        `hearthflux dead-letters list --kind refused` shows. Does not wait, and raises nothing but WriterClosed.
+        """
+        self._check_open()
+        self._intake.quality.refused(message, error)
+        self._stats.rejected += 1
+        self._acceptance.wake()
+        self._log.say(logging.WARNING, "events refused", reason=str(error), rejected=self._stats.rejected)
+
     def _check_open(self) -> None:
         if not self._open:
             raise WriterClosed("The writer is not open: use 'async with BatchWriter(settings) as writer'.")

@@ -66,9 +66,8 @@ class Quality:
         count = self.counts[key] = self.counts.get(key, 0) + 1
         return count
 
-    def _keep(self, outcome: Outcome, event: Event, error: InvalidEvent) -> None:
-        entity = str(getattr(event, "entity_id", ""))
-        self.findings.append((outcome, entity, str(error), repr(event)[:SHOWN_OF_AN_EVENT]))
+    def _keep(self, outcome: Outcome, event: object, error: InvalidEvent) -> None:
+        self.findings.append((outcome, _entity(event), str(error), repr(event)[:SHOWN_OF_AN_EVENT]))
 
     def _found(self, rule: str, event: Event, error: InvalidEvent, *, repaired: Outcome = "repaired") -> Action:
         """What to do about it, counted and kept. `repaired` is what a repair makes of the event."""
@@ -85,11 +84,11 @@ class Quality:
             self._keep("warned", event, error)
         return action
 
-    def refused(self, event: Event, error: InvalidEvent) -> None:
-        """Keep a refused event; count it, unless a rule has: then it is not what the schema says."""
+    def refused(self, event: object, error: InvalidEvent) -> None:
+        """Keep a refused event or message; count it, unless a rule has: then it is not what the schema says."""
         self._keep("refused", event, error)
         if error is not self._rejected:
-            self._count("schema", getattr(event, "entity_id", ""))
+            self._count("schema", _entity(event))
         self._rejected = None
 
     # what the encoder asks ------------------------------------------------------------------------------
@@ -165,3 +164,13 @@ class Quality:
         event = copy.copy(event)
         event.time_ns += 1
         return event
+
+
+def _entity(event: object) -> str:
+    """Of an event, or of a message in either of Home Assistant's shapes; "" where it names none."""
+    inner = event
+    while isinstance(inner, Mapping):
+        if isinstance(entity := inner.get("entity_id"), str):
+            return entity
+        inner = inner.get("event", inner.get("data"))
+    return str(getattr(event, "entity_id", ""))

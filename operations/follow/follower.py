@@ -199,6 +199,7 @@ class Follower:
                 found.append(state_reading(one, SERIES))
             except InvalidEvent as error:
                 self.counts.skipped[error.rule] += 1
+                self._writer.refuse(one, error)
         return found
 
     # the gap --------------------------------------------------------------------------------------------
@@ -241,6 +242,7 @@ class Follower:
                 events.append(self._history.alone(reading) if known else self._history.event(reading))
             except InvalidEvent as error:
                 self.counts.skipped[f"{error.field}: {error.rule}"] += 1
+                self._writer.refuse(reading, error)
                 continue
             if reading.series == SERIES:
                 self.counts.filled += 1
@@ -278,6 +280,7 @@ class Follower:
                 (old if number < waited else new).append(state_reading(state))
             except InvalidEvent as error:
                 self.counts.skipped[f"{error.field}: {error.rule}"] += 1
+                self._writer.refuse(state, error)
         if old:
             await self._write(old, since_known=True)
         if new:

@@ -115,6 +115,29 @@ async def test_of_many_warnings_a_few_are_kept_and_of_repairs_all(home: Home) ->
     assert kept(home)[len(numbers) :] == [("repaired", "sensor.a", repr(one)) for one in odd]
 
 
+@pytest.mark.parametrize(
+    ("message", "entity", "sentence"),
+    [
+        ({"entity_id": "sensor.a", "state": "1"}, "sensor.a", "every event says when it happened"),
+        (
+            {"event": {"data": {"entity_id": "sensor.b", "new_state": {"state": "1", "last_updated": "soon"}}}},
+            "sensor.b",
+            "not an ISO 8601 time",
+        ),
+        ({"state": "1", "timestamp": 1}, "", "every event names its entity"),
+        ("no message at all", "", "an object with named values"),
+    ],
+)
+async def test_a_message_that_is_no_event_can_be_kept_too(home: Home, message: Any, entity: str, sentence: str) -> None:
+    async with BatchWriter(home.settings()) as writer:
+        with pytest.raises(InvalidEvent, match=sentence) as caught:
+            Event.from_home_assistant(message)
+        writer.refuse(message, caught.value)
+        assert writer.stats.quality == {("schema", entity): 1}
+        assert (writer.stats.rejected, writer.stats.accepted) == (1, 0)
+    assert kept(home) == [("refused", entity, repr(message))]
+
+
 async def test_what_is_kept_is_bounded_and_the_refused_are_not_pushed_out(home: Home) -> None:
     good = [event(time_ns=NOW + number, confidence=2.0) for number in range(10_500)]
     async with BatchWriter(home.settings(quality={"range": "repair"})) as writer:
