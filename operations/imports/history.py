@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import repeat
-from operator import is_
+from operator import eq, floordiv, is_, sub
 from typing import Any, NamedTuple, cast
 
 from event_schema import (
@@ -99,6 +99,8 @@ def since_when(run: Run, before: Sequence[str | None], known: int | None) -> lis
     since = known
     if run.changed_ns is not None and None not in run.changed_ns:
         return cast("list[int]", list(run.changed_ns))
+    if run.changed_ns is None and not any(map(eq, run.states, before)):
+        return run.times
     return [
         since := given if given is not None else time_ns if state != last or since is None else since
         for time_ns, state, last, given in zip(
@@ -107,12 +109,14 @@ def since_when(run: Run, before: Sequence[str | None], known: int | None) -> lis
     ]
 
 
-def seconds_between(earlier: Sequence[int | None], later: Sequence[int]) -> list[int | None]:
-    """Whole seconds; None where there is no earlier time or the clock went back."""
-    return [
-        None if start is None or end < start else (end - start) // SECOND
-        for start, end in zip(earlier, later, strict=True)
-    ]
+def seconds_between(first: int | None, later: Sequence[int]) -> list[int | None]:
+    """Whole seconds from `first` and each time to the next; None where there is none or the clock went back."""
+    spans = list(map(sub, later, [later[0] if first is None else first, *later[:-1]]))
+    if min(spans) < 0:
+        found = [None if span < 0 else span // SECOND for span in spans]
+    else:
+        found = list(map(floordiv, spans, repeat(SECOND)))
+    return found if first is not None else [None, *found[1:]]
 
 
 def weather_columns(times: Sequence[int], weather: Sequence[tuple[int, Weather]]) -> Sequence[Any]:
@@ -223,7 +227,7 @@ class History:
             states if all(states) else [state or None for state in states],
             before,
             numbers,
-            seconds_between([known.changed_ns, *changed[:-1]], changed),
+            seconds_between(known.changed_ns, changed),
             self._energy(run.entity_id, numbers, templates),
             *weather_columns(run.times, weather),
         )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ MSGPACK = "application/x-msgpack"
 # Readings in one answer: few and wide questions. Each costs the old server something for each of its series, and it
 # unpacks whole blocks of a thousand values.
 WANTED = 200_000
+MOST_PARTS = 500
 
 
 def quoted(name: str) -> str:
@@ -36,6 +37,21 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """A string of InfluxQL."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def conditions(values: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """What divides a measurement with these values of its tags into parts of few series, mostly one; together all.
+
+    The old server merges the series of a question point by point: asked for one by one they cost it a third less.
+    """
+    if not values:
+        yield ""
+        return
+    tag = max(values, key=lambda name: len(values[name]))
+    # Series without the tag have it empty.
+    equal = [f"{quoted(tag)} = {literal(value)}" for value in ("", *values[tag])]
+    for start in range(0, len(equal), size := -(-len(equal) // MOST_PARTS)):
+        yield f"({' OR '.join(equal[start : start + size])}) AND "
 
 
 @dataclass(slots=True)
@@ -299,11 +315,13 @@ class InfluxDB1Server:
 
     async def _window(self, start_ns: int, stop_ns: int) -> Window:
         found = Window()
+        values = await self._tag_values()
         statements = [
             f"SELECT {', '.join(map(quoted, fields.read))} FROM {self._source(measurement)}"
-            f" WHERE time >= {start_ns} AND time < {stop_ns} GROUP BY *"
+            f" WHERE {condition}time >= {start_ns} AND time < {stop_ns} GROUP BY *"
             for measurement, fields in self._fields.items()
             if fields.read
+            for condition in conditions(values.get(measurement, {}))
         ]
         if not statements:
             return found
@@ -318,6 +336,15 @@ class InfluxDB1Server:
         # Servers before 1.1 give no number.
         if last.get("partial") or last.get("statement_id", len(statements) - 1) != len(statements) - 1:
             raise self._cut_off()
+        return found
+
+    async def _tag_values(self) -> dict[str, dict[str, list[str]]]:
+        """Measurement -> tag -> its values; there may be more than at the last question."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for series in await self._series(f"SHOW TAG VALUES ON {quoted(self._server.database)} WITH KEY =~ /.+/"):
+            by_tag = found.setdefault(series["name"], {})
+            for tag, value in series["values"]:
+                by_tag.setdefault(tag, []).append(value)
         return found
 
     def _take(self, series: Mapping[str, Any], found: Window) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from event_schema import Event, Measurement
@@ -50,7 +51,7 @@ class Outlet:
         if not events:
             return
         report = self.report
-        times = [event.time_ns for event in events]
+        times = list(map(attrgetter("time_ns"), events))
         stored = await self.existing.events(min(times), max(times) + 1)
         new = stored.new_of(events)
         report.already_there += len(events) - len(new)

@@ -139,11 +139,12 @@ class Days:
 
 
 _tags = attrgetter(*_TAG_NAMES)
+_time = attrgetter("time_ns")
 
 
 def without_twins(events: list[Event]) -> list[Event]:
     """Of an entity's events in one series at one instant only the latest, as InfluxDB keeps it."""
-    if len({event.time_ns for event in events}) == len(events):
+    if len(set(map(_time, events))) == len(events):
         return events
     return list({(event.time_ns, _tags(event)): event for event in events}.values())
 
@@ -151,7 +152,7 @@ def without_twins(events: list[Event]) -> list[Event]:
 def ordered(events: Iterable[Event]) -> Iterator[Event]:
     """Events in order of time; those of one entity at one instant: texts first, then numbers by size, and of two in
     the same series only the later."""
-    for _, group in groupby(sorted(events, key=attrgetter("time_ns")), key=attrgetter("time_ns")):
+    for _, group in groupby(sorted(events, key=_time), key=_time):
         together = list(group)
         if len(together) > 1:
             points = {(one.entity_id, _tags(one)): one for one in together}
