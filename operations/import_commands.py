@@ -117,7 +117,7 @@ def read_registry(path: Path | None) -> dict[str, Placement]:
         ) from None
 
 
-def run(common: Common, make: Callable[[Path, Callable[[int, int], None]], Any], identity: str) -> None:
+def run(common: Common, make: Callable[[Shown], Any], identity: str) -> None:
     """Import from the source that `make` opens, show progress and report."""
     options, target = common.options(), common.target()
     folder = folder_for(identity, f"{target.identity} {common.selection}")
@@ -127,7 +127,7 @@ def run(common: Common, make: Callable[[Path, Callable[[int, int], None]], Any],
 
     async def go(progress: Shown) -> Report:
         source: Source
-        async with make(folder, progress.staged) as source:
+        async with make(progress) as source:
             history, position = common.history(options), Position(folder)
             return await Importer(source, target, history, position, options, progress=progress.told).run()
 
@@ -196,19 +196,22 @@ def influxdb1(
             retention_policy=retention_policy,
         )
         live = InfluxDB1Server(server, layout)
-        run(common, lambda _folder, _progress: live, live.identity)
+        run(common, lambda _: live, live.identity)
         return
     assert file is not None
     identity = InfluxDB1Export(file, layout, Path(), database=database, retention_policy=retention_policy).identity
+    # The sorted parts serve any selection of entities and times, a dry run and the import.
+    folder = folder_for(f"sorted {identity}", "" if mapping is None else mapping.read_text())
     run(
         common,
-        lambda folder, progress: InfluxDB1Export(
+        lambda shown: InfluxDB1Export(
             file,
             layout,
-            folder / "parts",
+            folder,
             database=database,
             retention_policy=retention_policy,
-            progress=progress,
+            progress=shown.staged,
+            say=shown.say,
         ),
         identity,
     )
@@ -264,4 +267,4 @@ def recorder(
         exclude=common.exclude,
         rename=read_mapping(mapping).rename,
     )
-    run(common, lambda _folder, _progress: source, source.identity)
+    run(common, lambda _: source, source.identity)

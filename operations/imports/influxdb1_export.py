@@ -17,6 +17,7 @@ from operator import lt
 from pathlib import Path
 from typing import Any, Self
 
+from operations.imports.folder_lock import FolderLock
 from operations.imports.influxdb1_lines import BREAK
 from operations.imports.influxdb1_parts import PART, FieldRun, read_part, times_of
 from operations.imports.influxdb1_server import series_text
@@ -25,6 +26,7 @@ from operations.imports.layout import NO_STATE, NOT_KEPT, Layout, SeriesPlan
 from operations.imports.line_protocol import Prefix, read_prefix, read_value
 from operations.imports.reading import Slice, SourceError, Window
 
+READ_ALREADY = "This export is read by another process already: wait for it, or stop it first."
 NOT_A_VALUE = "a line that is no line protocol"
 OTHER_DATABASE = "another database or retention policy than the one asked for"
 FINGERPRINTED = 4096
@@ -45,7 +47,8 @@ class Values(dict[bytes, Any]):
 class InfluxDB1Export:
     """The source of `hearthflux import influxdb1 --file`. Use as an async context manager.
 
-    `folder` holds the part files. `progress(done, total)` counts bytes of the file while it is staged.
+    `folder` holds the part files, which serve a dry run and the import after it. `progress(done, total)` counts bytes
+    of the file while it is staged; `say` is told in a sentence why it is staged again.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class InfluxDB1Export:
         database: str = "",
         retention_policy: str = "",
         progress: Callable[[int, int], None] | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         self._path = path
         self._layout = layout
@@ -64,6 +68,8 @@ class InfluxDB1Export:
         self._database = database
         self._policy = retention_policy
         self._progress = progress or (lambda _done, _total: None)
+        self._say = say or (lambda _sentence: None)
+        self._lock = FolderLock(folder, READ_ALREADY)
         self._staged = Staged()
         self._prefixes: list[Prefix] = []
         self._by_series: dict[bytes, Prefix] = {}
@@ -92,17 +98,26 @@ class InfluxDB1Export:
             database=self._database,
             policy=self._policy,
             progress=self._progress,
+            say=self._say,
         )
-        self._staged = staging.run()
+        self._lock.take()
+        try:
+            self._staged = staging.run()
+            self._learn(staging)
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def _learn(self, staging: Staging) -> None:
         self._database, self._policy = staging.database, staging.policy
         self._layout.defaults.update(self._staged.defaults)
         self._prefixes = [read_prefix(text.encode("utf-8", "surrogateescape")) for text in self._staged.prefixes]
         self._by_series = {one.series: one for one in self._prefixes}
         self._check_layout()
-        return self
 
     async def __aexit__(self, *_: object) -> None:
-        return
+        self._lock.release()
 
     def _check_layout(self) -> None:
         if not self._prefixes:

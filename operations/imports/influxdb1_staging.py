@@ -2,12 +2,15 @@
 
 Lines come in long runs of one field of one series, which are cut into columns. What is not plain (a text with line
 breaks, a time of another length, times out of order) is looked at line by line. A mark of how far it came is kept, so
-that it goes on after an interruption.
+that it goes on after an interruption, and is not done again for the same file. One that was cut off and copied again is
+known by the bytes before the mark.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import hashlib
 import json
 import re
 import zlib
@@ -21,20 +24,24 @@ from operations import paths
 from operations.imports.influxdb1_lines import BREAK, cut
 from operations.imports.influxdb1_parts import Parts, Times
 from operations.imports.layout import Layout, holds_no_unit
-from operations.imports.line_protocol import LATEST_NS, is_whole, prefix_of, read_prefix
+from operations.imports.line_protocol import LATEST_NS, is_whole, plain_name, prefix_of, read_prefix
 from operations.imports.reading import SourceError
 
 BLOCK = 1024 * 1024
 BUFFERED_BYTES = 32 * 1024 * 1024
 REMEMBERED_TIMES = 4 * 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
-FORMAT = 2
+FORMAT = 3
+# Bytes before the mark that are compared.
+COMPARED = 4096
 # Instead of the number of a `series field=`: a line that is none, one of another database, a field nobody wants.
 ODD, OTHER, UNWANTED = -1, -2, -3
 
 # How lines begin that hold no value.
 NO_VALUES = (b"#", b"\n", b"CREATE ", b"create ")
 
+_NAME = rb"""("(?:[^"\\]|\\.)*"|[^ "]+)"""
+_ANNOUNCED = re.compile(rb"CREATE DATABASE " + _NAME + rb" WITH NAME " + _NAME + rb"\Z")
 _CONTEXT = re.compile(rb"# CONTEXT-(DATABASE|RETENTION-POLICY):\s*(.*)\Z")
 
 
@@ -45,7 +52,10 @@ class Staged:
     format: int = FORMAT
     offset: int = 0
     done: bool = False
-    size: int = 0
+    # Of the file: size, time of its last change, inode. Of the bytes before the mark: a hash.
+    file: list[int] = field(default_factory=list)
+    before: str = ""
+    announced: list[str] = field(default_factory=list)
     database: str = ""
     policy: str = ""
     databases: list[str] = field(default_factory=list)
@@ -71,7 +81,7 @@ class Staged:
 class Staging:
     """Stages `path` into `folder`. `database` and `policy` "" are the first ones of the file.
 
-    `progress(done, total)` counts bytes of the file.
+    `progress(done, total)` counts bytes of the file; `say` is told in a sentence why it is staged again.
     """
 
     def __init__(
@@ -83,6 +93,7 @@ class Staging:
         database: str,
         policy: str,
         progress: Callable[[int, int], None],
+        say: Callable[[str], None],
     ) -> None:
         self._path = path
         self._layout = layout
@@ -90,6 +101,7 @@ class Staging:
         self.database = database
         self.policy = policy
         self._progress = progress
+        self._say = say
         self.staged = Staged()
         self._parts = Parts()
         self._numbers: dict[bytes, int] = {}
@@ -100,6 +112,8 @@ class Staging:
         # By the packed ones: the fields of a series mostly have the same.
         self._times: dict[bytes, Times] = {}
         self._remembered = 0
+        # What was read last, and where it ends.
+        self._tail, self._seen = b"", 0
 
     @property
     def _mark(self) -> Path:
@@ -110,8 +124,9 @@ class Staging:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self.staged = Staged.kept(self._mark)
-            if self.staged.done and self.staged.size != self._path.stat().st_size:
-                self.staged = Staged()  # exported again: it may hold more now
+            if self.staged.offset and (why := self._unusable()):
+                self._say(f"The export {self._path} is sorted again from its beginning: {why}.")
+                self.staged = Staged()
             for both in self.staged.databases:
                 self._choose(both)
             if not self.staged.done:
@@ -125,6 +140,28 @@ class Staging:
                 ) from None
             raise SourceError(f"The export {self._path} cannot be staged: {error.strerror or error}.") from None
         return self.staged
+
+    def _unusable(self) -> str:
+        """Why what was staged is not what the file begins with; "" where it is."""
+        staged = self.staged
+        for name, size in staged.sizes.items():
+            part = self._folder / f"{name}.part"
+            if not part.exists() or part.stat().st_size < size:
+                return f"of the sorted parts {part} is not whole"
+        if staged.file == self._identity():
+            return ""
+        if staged.done:
+            return "it has changed since, and may hold more now"
+        with self._path.open("rb") as raw, contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile):
+            reader = opened(raw)
+            skip(reader, staged.offset - COMPARED)
+            if fingerprint(reader.read(min(staged.offset, COMPARED))) == staged.before:
+                return ""
+        return "it is not the file that was begun with"
+
+    def _identity(self) -> list[int]:
+        found = self._path.stat()
+        return [found.st_size, found.st_mtime_ns, found.st_ino]
 
     def _take_up(self) -> None:
         """The part files as they were at the mark."""
@@ -143,7 +180,8 @@ class Staging:
 
     def _read(self) -> None:
         staged = self.staged
-        total = self._path.stat().st_size
+        staged.file = self._identity()
+        total = staged.file[0]
         with self._path.open("rb") as raw:
             try:
                 for block in self._blocks(raw):
@@ -156,28 +194,28 @@ class Staging:
                 raise
         if self._pending:
             raise self._cut_off(f"its last line is not whole: {self._pending[-60:].decode(errors='replace')!r}")
-        staged.done, staged.size = True, total
+        if missing := sorted(set(staged.announced) - set(staged.databases)):
+            raise self._cut_off(f"it begins with a list of what it holds, and {', '.join(missing)} is not in it")
+        staged.done = True
         self._flush()
 
     def _blocks(self, raw: IO[bytes]) -> Iterator[bytes]:
         """Whole lines from the kept mark on, block by block, the next one read (and unpacked) meanwhile. Raises
         SourceError where the file is cut off."""
-        compressed = raw.read(2) == GZIP_MAGIC
-        raw.seek(0)
-        reader: IO[bytes] = gzip.GzipFile(fileobj=raw) if compressed else raw  # type: ignore[assignment]
         rest = b""
         with ThreadPoolExecutor(1) as thread:
             try:
-                if compressed:
-                    skip(reader, self.staged.offset)
-                else:
-                    raw.seek(self.staged.offset)
+                reader, offset = opened(raw), self.staged.offset
+                skip(reader, offset - COMPARED)
+                self._seen, self._tail = offset, reader.read(min(offset, COMPARED))
                 coming = thread.submit(reader.read, BLOCK)
                 while block := coming.result():
                     coming = thread.submit(reader.read, BLOCK)
                     end = block.rfind(b"\n") + 1
                     if end:
-                        yield rest + block[:end]
+                        lines = rest + block[:end]
+                        self._seen, self._tail = self._seen + len(lines), self._tail[-COMPARED:] + lines
+                        yield lines
                         rest = b""
                     rest += block[end:]
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -199,6 +237,8 @@ class Staging:
                 file.write(text)
             staged.sizes[str(part)] = staged.sizes.get(str(part), 0) + len(text)
         staged.first_ns, staged.last_ns = parts.first_ns, parts.last_ns
+        # Lines of a text that goes on lie behind the mark.
+        staged.before = fingerprint(self._tail[: len(self._tail) - (self._seen - staged.offset)][-COMPARED:])
         content = {name: getattr(staged, name) for name in Staged.__dataclass_fields__}
         paths.write_at_once(self._mark, json.dumps(content).encode())
 
@@ -304,6 +344,8 @@ class Staging:
         return len(self.staged.prefixes) - 1
 
     def _read_context(self, line: bytes) -> None:
+        if announced := _ANNOUNCED.match(line.strip()):
+            self.staged.announced.append(f"{plain_name(announced[1])}.{plain_name(announced[2])}")
         found = _CONTEXT.match(line.strip())
         if found is None:
             return
@@ -331,8 +373,22 @@ class Staging:
         return (staged.database, staged.policy) == (self.database, self.policy)
 
 
+def opened(raw: IO[bytes]) -> IO[bytes]:
+    """The file's content, unpacked where it is gzip."""
+    compressed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    raw.seek(0)
+    return gzip.GzipFile(fileobj=raw) if compressed else raw  # type: ignore[return-value]
+
+
+def fingerprint(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
+
+
 def skip(reader: IO[bytes], count: int) -> None:
     """Read so many bytes and forget them."""
+    if not isinstance(reader, gzip.GzipFile):
+        reader.seek(max(count, 0))
+        return
     while count > 0:
         block = reader.read(min(count, BLOCK))
         if not block:

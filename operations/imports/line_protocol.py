@@ -77,3 +77,9 @@ def whole_text(value: bytes) -> bool:
     backslashes before it would make it one."""
     inner = value[1:-1]
     return len(value) > 1 and value.endswith(b'"') and (len(inner) - len(inner.rstrip(b"\\"))) % 2 == 0
+
+
+def plain_name(text: bytes) -> str:
+    """A name of InfluxQL, which stands in quotes where it has to."""
+    name = text.decode(errors="replace")
+    return re.sub(r"\\(.)", r"\1", name[1:-1]) if name.startswith('"') else name

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from operations import paths
 from operations.errors import UserError
+from operations.imports.folder_lock import FolderLock
 
 FORMAT = 3
 
@@ -28,21 +28,13 @@ class Position:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._path = folder / "position.json"
-        self._lock: IO[str] | None = None
+        self._lock = FolderLock(folder, "This import runs already in another process: wait for it, or stop it first.")
 
     def open(self) -> dict[str, Any] | None:
         """Take the lock; what was kept, or None. Raises UserError."""
+        self._lock.take()
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.folder / "lock").open("w")
-        except OSError as error:
-            raise UserError(f"The import's folder {self.folder} cannot be made: {error.strerror}.") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return self._kept()
-        except BlockingIOError:
-            self.close()
-            raise UserError("This import runs already in another process: wait for it, or stop it first.") from None
         except BaseException:
             self.close()
             raise
@@ -63,6 +55,4 @@ class Position:
         paths.write_at_once(self._path, json.dumps({"format": FORMAT, **content}).encode())
 
     def close(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.release()

@@ -61,6 +61,9 @@ class Shown:
         """So many bytes of a file are sorted."""
         self._show(done / max(total, 1), "sorting the file")
 
+    def say(self, sentence: str) -> None:
+        self._console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+
     def told(self, one: Progress) -> None:
         self._show(one.done, words(one))
 
