@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.result import publish
-from benchmarks.summaries import load, say
+from benchmarks.summaries import say
+from benchmarks.summaries_home import load
 from event_schema import TIERS
 from event_schema.calendar import Span, hours_between, periods_between
 from flux_tasks import SummaryServer

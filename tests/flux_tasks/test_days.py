@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from event_schema import Event
+from flux_tasks import SummaryServer, backfill, repair
 from operations.influxd import LocalInfluxd
 from tests.flux_tasks.lab import Lab
 from tests.reference import Home, Key, Row, differences, ns
@@ -146,6 +147,51 @@ def test_a_class_that_changes_within_an_hour(utc: Lab) -> None:
     assert differences(changed.hourly(), utc.stored("hourly")) == []
     expected = rows_of_day(changed.daily(), day.date(), utc.zone)
     assert differences(expected, rows_of_day(utc.stored("daily"), day.date(), utc.zone)) == []
+
+
+async def test_a_day_made_of_hours_that_the_command_made(utc: Lab) -> None:
+    """`backfill` keeps beside the hours what the tasks keep there, and takes away what was kept there too much."""
+    day = datetime(2026, 6, 1, tzinfo=UTC)
+    events = [
+        said(day + timedelta(hours=8, minutes=10), "sensor.room", 20.0, "temperature"),
+        said(day + timedelta(hours=10, minutes=30), "sensor.room", 50.0, "humidity"),
+    ]
+    utc.write(events)
+    stray = ns(day + timedelta(hours=9))
+    async with SummaryServer(url=utc.influxd.url, token=utc.influxd.token, org=utc.influxd.org) as server:
+        await server.write_lines(
+            utc.tiers.hourly.bucket,
+            [
+                "hourly_carried,device_class=temperature,domain=sensor,entity_id=sensor.room "
+                f"value_seconds=1,covered_seconds=1 {stray}"
+            ],
+        )
+        assert (await backfill(server, day, day + timedelta(days=1), specs=(utc.hourly,))).ok
+        make_day(utc, day.date())
+        assert differences(Home(events).daily(), utc.stored("daily")) == []
+        assert (await repair(server, day, day + timedelta(days=1), specs=(utc.hourly, utc.daily))).computed == 0
+
+
+def test_an_entity_that_was_silent_for_months(utc: Lab) -> None:
+    """What it said then holds for a week and no longer; its meter begins anew."""
+    day = datetime(2026, 6, 1, tzinfo=UTC)
+    events = [
+        said(day - timedelta(days=120), "sensor.cellar", 12.0, "temperature"),
+        said(day + timedelta(hours=13, minutes=30), "sensor.cellar", 14.0, "temperature"),
+        said(day - timedelta(days=120), "sensor.meter", 100.0, "energy"),
+        said(day + timedelta(hours=13, minutes=30), "sensor.meter", 180.0, "energy"),
+        said(day - timedelta(days=7), "light.hall", 1.0),
+        said(day + timedelta(hours=13, minutes=30), "light.hall", 0.0),
+    ]
+    utc.write(events)
+    make_hours(utc, events)
+    make_day(utc, day.date())
+    assert differences(Home(events).hourly(), utc.stored("hourly")) == []
+    rows = {key[0]: row for key, row in utc.stored("daily").items()}
+    assert differences(rows_of_day(Home(events).daily(), day.date(), utc.zone), utc.stored("daily")) == []
+    assert rows["sensor.cellar"]["covered_seconds"] == 10.5 * 3600
+    assert rows["sensor.meter"]["increase"] == 0
+    assert rows["light.hall"]["on_seconds"] == 13.5 * 3600
 
 
 def test_a_reconciling_run_that_is_cut_off_is_noticed(utc: Lab) -> None:
