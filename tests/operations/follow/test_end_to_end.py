@@ -24,6 +24,7 @@ import pytest
 from operations.imports.recorder import Recorder
 from operations.influxd import LocalInfluxd, free_port
 from tests.operations.follow.home import Home, Network
+from tests.operations.follow.systemd import service
 from tests.operations.imports.conftest import NewHome
 from tools.find import ROOT
 
@@ -297,6 +298,63 @@ def test_a_token_file_that_goes_away_and_comes_back_with_another_token(house: Ho
     following.start()
     assert following.ends() == 1
     assert "cannot be read" in (influx_home.folder / "follow.log").read_text().splitlines()[-1]
+
+
+def test_the_unit_is_started_killed_and_stopped(house: Home, influx_home: NewHome) -> None:
+    """deploy/hearthflux-follow.service as the page installs it, on a port of its own and sooner started again."""
+    watch = Following(influx_home, house.url)
+    (influx_home.folder / "follow.log").touch()
+    said = (ROOT / "deploy" / "hearthflux-follow.service").read_text()
+    unit = influx_home.folder / "hearthflux-follow.service"
+    unit.write_text(
+        re.sub(r"^(ExecStart=.*)", rf"\1 --port {watch.port}", said, flags=re.M).replace(
+            "RestartSec=10", "RestartSec=1"
+        )
+    )
+    environment = {
+        "HOME_ASSISTANT_URL": house.url,
+        "HOME_ASSISTANT_TOKEN": house.token,
+        "HOME_TIME_ZONE": "Europe/Amsterdam",
+        "INFLUXDB_URL": influx_home.server.url,
+        "INFLUXDB_TOKEN": influx_home.server.token,
+        "INFLUXDB_ORG": influx_home.server.org,
+        "INFLUXDB_BUCKET": influx_home.tiers.raw.bucket,
+    }
+    lines = "".join(f"{name}={value}\n" for name, value in environment.items())
+    folder = influx_home.folder / "service"
+    folder.mkdir()
+    files = {"hearthflux/follow.env": lines, "hearthflux/follow.toml": CONFIG}
+    running = service(folder, unit, "hearthflux", files)
+
+    def until(what: Callable[[], bool]) -> None:
+        end = time.monotonic() + 120
+        while not what():
+            assert time.monotonic() < end, running.log
+            time.sleep(0.2)
+
+    try:
+        watch.is_following()
+        began = time.time_ns() // 1000
+        house.set_state("sensor.test_unit", "before")
+        until(lambda: not missing(house, began, influx_home))
+        running.kill_service()
+        house.set_state("sensor.test_unit", "away")
+        until(lambda: running.state("NRestarts") == "1")
+        watch.is_following()
+        house.set_state("sensor.test_unit", "after")
+        until(lambda: len(house.recorded("sensor.test_unit")) == 3 and not missing(house, began, influx_home))
+        assert running.state("ActiveState") == "active"
+        running.stop_service()
+        assert (running.state("ActiveState"), running.state("Result")) == ("inactive", "success")
+        assert house.token not in running.log
+    finally:
+        running.end()
+    points = [found for (entity, _), found in influx_home.stored().items() if entity == "sensor.test_unit"]
+    assert [[one["state_value"] for one in found] for found in sorted(points, key=lambda found: found[0]["time"])] == [
+        ["before"],
+        ["away"],
+        ["after"],
+    ]
 
 
 def test_the_page_word_for_word_and_a_wrong_token(house: Home, tmp_path: Path) -> None:
