@@ -48,7 +48,9 @@ class Telegraf:
         return self.folder / "telegraf.log"
 
     def start(self) -> None:
-        """Start it and wait until it listens."""
+        """Start it, unless it runs, and wait until it listens."""
+        if self._process is not None and self._process.poll() is None:
+            return
         (self.folder / "buffer").mkdir(parents=True, exist_ok=True)
         path = self.folder / "telegraf.conf"
         path.touch(mode=0o600)
