@@ -161,10 +161,10 @@ class Letters:
         """First and last ids of that queue's chunks of which the dead letters are here."""
         return list(self._ask("SELECT first, last FROM resolved WHERE queue = ?", queue))
 
-    def forget_resolved(self, queue: bytes, before: int) -> None:
-        """Those of other queues, and ids of which the queue itself holds none any more."""
-        if self._ask("SELECT 1 FROM resolved WHERE queue != ? OR last < ?", queue, before).fetchone() is not None:
-            self._ask("DELETE FROM resolved WHERE queue != ? OR last < ?", queue, before)
+    def forget_resolved(self) -> None:
+        """Once the queue itself knows."""
+        if self._ask("SELECT 1 FROM resolved").fetchone() is not None:
+            self._ask("DELETE FROM resolved")
 
     def dead_letters(self, after: int, most: int) -> list[DeadLetter]:
         rows = self._ask(

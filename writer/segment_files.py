@@ -81,6 +81,9 @@ def _survey(path: Path, file: int, resolved: IdRanges) -> tuple[Segment, records
     if header is not None:
         segment.order, segment.crc, order = header.order, records.crc_of(header.packed()), header.order
         for record in records.records(file, header):
+            if record.lines and segment.first <= segment.last:
+                # Ids in between were never stored.
+                resolved.add(segment.last + 1, record.id - 1)
             _take_up(segment, record, file, resolved)
             found.append(record)
     short = header is not None and size < header.size
@@ -98,8 +101,10 @@ def _survey(path: Path, file: int, resolved: IdRanges) -> tuple[Segment, records
 
 def _take_up(segment: Segment, record: Record, file: int, resolved: IdRanges) -> None:
     segment.hold(record)
-    if not record.lines and records.is_whole(file, record):
-        for first, last in records.resolved_in(records.body_of(file, record)):
+    if not record.lines:
+        for first, last in records.resolved_in(
+            records.body_of(file, record) if records.is_whole(file, record) else b""
+        ):
             resolved.add(first, last)
 
 

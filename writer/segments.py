@@ -102,6 +102,10 @@ class Segments:
         """Take the queue over. Returns files that were found damaged: what is whole in them is in the queue."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.look(known)
+        if not self._living:
+            _sync_folder(self.folder.parent)
+        for first, last in known(self.queue):
+            self._unwritten.add(first, last)
         self._looks_on = False
         self.queue = self.queue or os.urandom(QUEUE_BYTES)
         newest = self._living[-1] if self._living else None
@@ -114,14 +118,27 @@ class Segments:
         if newest is not None and newest.order and newest.scattered is None:
             self._file = os.open(newest.path, os.O_RDWR)
         self.resolve(())
+        # It is known here alone from now on (`knows_all`): a full disk may have no room for it yet.
+        with contextlib.suppress(OSError):
+            self.note(synced=True)
         return [segment.path for segment in fresh]
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self.note()
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._leave()
+
+    def _leave(self) -> None:
+        """The next commit goes to a new segment. What was promised is synced, whatever closing says."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            with contextlib.suppress(OSError):
+                os.close(file)
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether all that is resolved is written down."""
+        return not self._unwritten
 
     @property
     def oldest(self) -> int:
@@ -227,8 +244,7 @@ class Segments:
         needed += HEADER_BYTES + HEAD_BYTES + len(said.body)
         self._order += 1
         path, file, size = self._over_a_spare(needed) or self._make(needed)
-        if self._file >= 0:
-            os.close(self._file)
+        self._leave()
         header = Header(self.queue, self._order, size).packed()
         self._file, self._start, self._pieces = file, 0, [header]
         self._living.append(Segment(path, self._order, size, crc=records.crc_of(header)))
@@ -267,7 +283,8 @@ class Segments:
         """Delete a spare segment, to make room on the disk; False where there is none."""
         if not self._spare:
             return False
-        self._spare.pop().path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._spare.pop().path.unlink(missing_ok=True)
         return True
 
     def resolve(self, ranges: Iterable[tuple[int, int]]) -> None:
@@ -275,14 +292,12 @@ class Segments:
         for first, last in ranges:
             self._resolved.add(first, last)
             self._unwritten.add(first, last)
-        kept = []
-        for place, segment in enumerate(self._living):
-            is_newest = self._file >= 0 and place == len(self._living) - 1
-            if is_newest or not segment.is_done(self._resolved):
-                kept.append(segment)
-            else:
-                self._give_up(segment)
-        self._living = kept
+        newest = self._living[-1] if self._file >= 0 else None
+        done = [one for one in self._living if one is not newest and one.is_done(self._resolved)]
+        if done:
+            self._living = [one for one in self._living if one is newest or not one.is_done(self._resolved)]
+        for segment in done:
+            self._give_up(segment)
 
     def _give_up(self, segment: Segment) -> None:
         if segment.scattered is not None:
@@ -291,7 +306,7 @@ class Segments:
         if sum(one.size for one in self._spare) > SPARE_BYTES or segment.size < SMALL_SEGMENT_BYTES:
             self.give_back()
 
-    def note(self) -> None:
+    def note(self, *, synced: bool = False) -> None:
         """Write down what is resolved, where there is room for it."""
         if not self._unwritten:
             return
@@ -301,7 +316,8 @@ class Segments:
             self._begin()
             if self._unwritten and (self._spare or (self._file < 0 and self.last)):
                 self._roll(ROOM_FOR_RESOLVED)
-            self._write(synced=False)
+                synced = True
+            self._write(synced=synced)
         except OSError:
             self._take_back(segments, newest)
             self._unwritten = unwritten
@@ -364,9 +380,10 @@ def _write_on(file: int, rest: bytes, start: int) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """So that a new file in it is found again."""
-    file = os.open(folder, os.O_RDONLY)
+    """So that a new file in it is found again. Not every file system can do that, nor needs it."""
     try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+        with reading(folder) as file:
+            os.fsync(file)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EACCES, errno.EBADF):
+            raise

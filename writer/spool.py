@@ -67,7 +67,8 @@ class Spool:
                 self.damaged.append(self._letters.salvaged_from)
             # For which a full disk may have no room; a spool on it opens all the same.
             with contextlib.suppress(sqlite3.OperationalError):
-                self._letters.forget_resolved(self._queue.queue, self._queue.oldest)
+                if self._queue.knows_all:
+                    self._letters.forget_resolved()
             self._is_open = True
         except NotASpoolError as error:
             self.close()
