@@ -114,7 +114,7 @@ def test_an_import_from_influxdb1(new_home: NewHome, influxdb1: InfluxDB1, datab
     else:
         export = influxdb1.export(database, new_home.folder / "export")
         work = Import(new_home, "influxdb1", "--file", str(export))
-        moments = [once_there("parts/*.part"), once_there("hourly.sqlite"), after(rng.uniform(1.0, 2.0))]
+        moments = [once_there("*.part"), once_there("hourly.sqlite"), after(rng.uniform(1.0, 2.0))]
     killed = [work.killed(moment) for moment in moments]
     killed.append(work.killed(kept_again(work.local)))
     assert sum(killed) >= 3
