@@ -131,11 +131,10 @@ def is_whole(file: int, record: Record) -> bool:
     return len(body) == record.length and zlib.crc32(body) == record.body_crc
 
 
-def records(file: int, header: Header) -> Iterator[Record]:
-    """Records in order, up to the first that does not follow the one before."""
-    before, offset = crc_of(header.packed()), HEADER_BYTES
+def records(file: int, order: int, before: int, offset: int) -> Iterator[Record]:
+    """Records in order from there on, up to the first that does not follow the one before, of which that is the crc."""
     while (record := record_at(file, offset)) is not None:
-        if record.order != header.order or record.before != before:
+        if record.order != order or record.before != before:
             return
         yield record
         before, offset = record.crc, record.end

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from writer import records
@@ -18,7 +18,8 @@ SUFFIX, DAMAGED = ".segment", ".damaged"
 @dataclass(slots=True)
 class Segment:
     """`end` is where the next record goes, `crc` what that repeats. Without chunks `last` is below `first`; `order` 0
-    has no header. `scattered` are the records of a damaged one, which do not follow each other."""
+    has no header. `gaps` are ids in between that were never stored. `scattered` are the records of a damaged one, which
+    do not follow each other."""
 
     path: Path
     order: int
@@ -28,6 +29,7 @@ class Segment:
     end: int = HEADER_BYTES
     crc: int = 0
     scattered: list[Record] | None = None
+    gaps: list[tuple[int, int]] = field(default_factory=list)
 
     def hold(self, record: Record) -> None:
         if record.lines:
@@ -55,8 +57,8 @@ class Segment:
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[int]:
-    file = os.open(path, os.O_RDONLY)
+def reading(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
+    file = os.open(path, flags)
     try:
         yield file
     finally:
@@ -70,7 +72,7 @@ def find(folder: Path, resolved: IdRanges) -> tuple[list[Segment], bytes]:
         # One that is gone by now was resolved.
         with contextlib.suppress(FileNotFoundError), reading(path) as file:
             segment, header = _survey(path, file, resolved)
-            found.append((segment.order, path.name, segment))
+            found.append((segment.order, segment.last, path.name, segment))
             queue = queue or (header.queue if header else b"")
     return [segment for *_, segment in sorted(found)], queue
 
@@ -80,10 +82,9 @@ def _survey(path: Path, file: int, resolved: IdRanges) -> tuple[Segment, records
     segment, found, order = Segment(path, 0, size), [], None
     if header is not None:
         segment.order, segment.crc, order = header.order, records.crc_of(header.packed()), header.order
-        for record in records.records(file, header):
-            if record.lines and segment.first <= segment.last:
-                # Ids in between were never stored.
-                resolved.add(segment.last + 1, record.id - 1)
+        for record in records.records(file, header.order, segment.crc, HEADER_BYTES):
+            if record.lines and segment.first <= segment.last < record.id - 1:
+                segment.gaps.append((segment.last + 1, record.id - 1))
             _take_up(segment, record, file, resolved)
             found.append(record)
     short = header is not None and size < header.size
@@ -127,3 +128,21 @@ def verify(segment: Segment, resolved: IdRanges, *, is_newest: bool) -> None:
             segment.hold(record)
     if broken:
         segment.scattered = [record for record in found if record not in broken]
+
+
+def leave_out_twice(living: list[Segment]) -> None:
+    """A copy of a segment, or what a failed commit left on the disk: of ids that are there twice the later ones count,
+    because ids rise from one segment to the next."""
+    lowest: int | None = None
+    for segment in reversed(living):
+        if segment.last < segment.first:
+            continue
+        if lowest is not None and segment.last >= lowest:
+            with reading(segment.path) as file:
+                found = list(segment.records(file))
+            segment.scattered = [record for record in found if record.id < lowest]
+            segment.first, segment.last = 1, 0
+            for record in segment.scattered:
+                segment.hold(record)
+        if segment.first <= segment.last:
+            lowest = segment.first

@@ -111,6 +111,10 @@ class Segments:
         newest = self._living[-1] if self._living else None
         for segment in self._living:
             segment_files.verify(segment, self._resolved, is_newest=segment is newest)
+        segment_files.leave_out_twice(self._living)
+        for segment in self._living:
+            for first, last in segment.gaps if segment.scattered is None else ():
+                self._resolved.add(first, last)
         self._find_last()
         fresh = [one for one in self._living if one.scattered is not None and one.path.suffix == SUFFIX]
         for segment in fresh:
@@ -160,6 +164,11 @@ class Segments:
             self._take_back(segments, newest)
             self.last, self._unwritten = last, unwritten
             raise
+        # Ids in between were never stored.
+        for chunk in chunks:
+            for known in (self._resolved, self._unwritten):
+                known.add(last + 1, chunk.id - 1)
+            last = chunk.id
 
     def _begin(self) -> None:
         """With what is resolved, where there is room for it."""
@@ -178,9 +187,6 @@ class Segments:
         if not self._has_room(chunk, ROOM_FOR_RESOLVED):
             self._write()
             self._roll(HEAD_BYTES + len(chunk.body) + len(END) + ROOM_FOR_RESOLVED)
-        # Ids in between were never stored.
-        for known in (self._resolved, self._unwritten):
-            known.add(self.last + 1, chunk.id - 1)
         self._put(chunk)
         self.last = chunk.id
 
@@ -204,42 +210,57 @@ class Segments:
         if done < size:
             _write_on(self._file, b"".join(pieces)[done:], self._start + done)
         if synced:
-            _sync(self._file)
+            try:
+                _sync(self._file)
+            except OSError:
+                # A system says so once, and then forgets what it could not write: this file is written to no more.
+                self._leave()
+                raise
 
     def _take_back(self, segments: int, newest: Segment | None) -> None:
-        """As if nothing had been appended: the next commit is written over it."""
-        self._pieces = []
-        fresh = self._living[segments:]
+        """As if nothing had been appended: the next commit is written over it. What may have come to the disk is taken
+        away, because its ids are given again."""
+        self._pieces, fresh = [], self._living[segments:]
         del self._living[segments:]
         if fresh:
-            os.close(self._file)
-            self._file = -1
+            self._leave()
         for segment in fresh:
             self._empty(segment)
         if newest is None:
             return
         self._living[-1] = newest
-        if self._file < 0:
-            self._file = os.open(newest.path, os.O_RDWR)
-        with contextlib.suppress(OSError):
-            os.pwrite(self._file, END, newest.end)
+        try:
+            with reading(newest.path, os.O_RDWR) as file:
+                written = list(records.records(file, newest.order, newest.crc, newest.end))
+                for place in (newest.end, *(record.start for record in written)):
+                    os.pwrite(file, END, place)
+                _sync(file)
+            if fresh:
+                self._file = os.open(newest.path, os.O_RDWR)
+        except OSError:
+            self._leave()
 
     def _empty(self, segment: Segment) -> None:
+        """But for what is resolved; with an order of its own, so that nothing else in it is taken for a part."""
+        self._order += 1
+        header = Header(self.queue, self._order, segment.size).packed()
+        said = records.resolved_chunk(self._resolved)
+        head, _ = records.pack(said, self._order, records.crc_of(header))
+        segment.order, segment.first, segment.last = self._order, 1, 0
         try:
-            file = os.open(segment.path, os.O_RDWR)
-            try:
-                os.pwrite(file, Header(self.queue, segment.order, segment.size).packed() + END, 0)
-            finally:
-                os.close(file)
+            with reading(segment.path, os.O_RDWR) as file:
+                _write_on(file, header + head + said.body + END, 0)
+                _sync(file)
             self._give_up(segment)
         except OSError:
-            segment.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                segment.path.unlink(missing_ok=True)
+                _sync_folder(self.folder)
 
     # segments -------------------------------------------------------------------------------------------
 
     def _roll(self, needed: int) -> None:
         """A new segment with room for so many bytes: over a spare one, or in a new file."""
-        self._resolved.add(1, self.oldest - 1)
         said = records.resolved_chunk(self._resolved)
         needed += HEADER_BYTES + HEAD_BYTES + len(said.body)
         self._order += 1
@@ -296,6 +317,7 @@ class Segments:
         done = [one for one in self._living if one is not newest and one.is_done(self._resolved)]
         if done:
             self._living = [one for one in self._living if one is newest or not one.is_done(self._resolved)]
+            self._resolved.add(1, self.oldest - 1)
         for segment in done:
             self._give_up(segment)
 
