@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -14,40 +12,11 @@ import typer.main
 
 from operations.follow.settings import FollowSettings
 from operations.follow_command import follow
+from tests.operations.unit_files import complaints_of_systemd, settings, strange_settings
 from tools.find import ROOT
 
 UNIT = ROOT / "deploy" / "hearthflux-follow.service"
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")
-
-
-YES_OR_NO = r"yes|no"
-SECONDS = r"\d+"
-NAME = r"[a-z_][a-z0-9_-]*"
-UNITS_NAMED = r"[\w-]+\.(target|service)( [\w-]+\.(target|service))*"
-SETTINGS = {
-    "Unit": {"Description": r"\S.*", "Wants": UNITS_NAMED, "After": UNITS_NAMED},
-    "Service": {
-        "User": NAME,
-        "Group": NAME,
-        "StateDirectory": NAME,
-        "EnvironmentFile": r"/\S+",
-        "Environment": r"[A-Z_]+=\S+( [A-Z_]+=\S+)*",
-        "ExecStart": r"/\S+( \S+)*",
-        "Restart": r"no|on-success|on-failure|on-abnormal|on-watchdog|on-abort|always",
-        "RestartSec": SECONDS,
-        "TimeoutStopSec": SECONDS,
-        "NoNewPrivileges": YES_OR_NO,
-        "ProtectSystem": r"yes|no|full|strict",
-        "ProtectHome": r"yes|no|read-only|tmpfs",
-        "PrivateTmp": YES_OR_NO,
-        "PrivateDevices": YES_OR_NO,
-        "ProtectKernelTunables": YES_OR_NO,
-        "ProtectControlGroups": YES_OR_NO,
-        "RestrictAddressFamilies": r"AF_[A-Z0-9]+( AF_[A-Z0-9]+)*",
-        "MemoryMax": r"\d+[KMG]?",
-    },
-    "Install": {"WantedBy": UNITS_NAMED},
-}
 
 
 def accepted(arguments: list[str]) -> dict[str, object]:
@@ -73,21 +42,10 @@ def test_the_unit_runs_a_command_line_that_is_accepted() -> None:
 
 
 def test_every_setting_of_the_unit_is_one_of_systemd(tmp_path: Path) -> None:
-    """Of systemd's manual: what the unit uses, in which section, and what its values look like."""
-    found = re.findall(r"^\[(\w+)\]\n((?:(?!\[).*\n)*)", UNIT.read_text(), re.MULTILINE)
-    assert [section for section, _ in found] == list(SETTINGS)
-    for section, text in found:
-        lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-        for line in lines:
-            name, separator, value = line.partition("=")
-            assert separator
-            assert re.fullmatch(SETTINGS[section][name], value), line
-    # systemd's own opinion beside it, where it is installed; test_end_to_end runs the unit.
-    if (program := shutil.which("systemd-analyze")) is not None:
-        path = tmp_path / UNIT.name
-        path.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text(), flags=re.MULTILINE))
-        told = subprocess.run([program, "verify", str(path)], capture_output=True, text=True)
-        assert [line for line in (told.stdout + told.stderr).splitlines() if UNIT.stem in line] == []
+    """`test_end_to_end` runs it."""
+    assert {section for section, *_ in settings(UNIT)} == {"Unit", "Service", "Install"}
+    assert strange_settings(UNIT) == []
+    assert complaints_of_systemd([UNIT], tmp_path) == []
 
 
 def test_the_image_has_all_that_the_wheel_is_built_of() -> None:
