@@ -15,6 +15,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _HEADER = struct.Struct("<8s8sQQ")
 _HEAD = struct.Struct("<IIIQdQI")
@@ -27,6 +28,7 @@ END = bytes(4)
 HEADER_BYTES = _HEADER.size + 4
 HEAD_BYTES = len(MARK) + 4 + _HEAD.size
 QUEUE_BYTES = 8
+READ_AT_ONCE = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,7 @@ class Header:
         return plain + _CRC.pack(zlib.crc32(plain))
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """Where a body lies in a segment. `crc` is that of the head, which the next head repeats."""
 
     crc: int
@@ -112,13 +113,21 @@ def _unpack(packed: bytes, offset: int) -> Record | None:
     crc = _CRC.unpack_from(packed, len(MARK))[0]
     if zlib.crc32(packed[len(MARK) + 4 :]) != crc:
         return None
-    before, lines, length, number, born, order, body_crc = _HEAD.unpack_from(packed, len(MARK) + 4)
-    return Record(crc, before, lines, length, number, born, order, body_crc, offset + HEAD_BYTES)
+    return Record._make((crc, *_HEAD.unpack_from(packed, len(MARK) + 4), offset + HEAD_BYTES))
 
 
-def record_at(file: int, offset: int) -> Record | None:
-    """The record that begins there; None where none does."""
-    return _unpack(os.pread(file, HEAD_BYTES, offset), offset)
+class Heads:
+    """Of an open segment, read many at a time: a small home's events have one each."""
+
+    def __init__(self, file: int) -> None:
+        self._file, self._block, self._start = file, b"", 0
+
+    def record_at(self, offset: int) -> Record | None:
+        """The record that begins there; None where none does."""
+        place = offset - self._start
+        if place < 0 or place + HEAD_BYTES > len(self._block):
+            self._block, self._start, place = os.pread(self._file, READ_AT_ONCE, offset), offset, 0
+        return _unpack(self._block[place : place + HEAD_BYTES], offset)
 
 
 def body_of(file: int, record: Record) -> bytes:
@@ -133,7 +142,8 @@ def is_whole(file: int, record: Record) -> bool:
 
 def records(file: int, order: int, before: int, offset: int) -> Iterator[Record]:
     """Records in order from there on, up to the first that does not follow the one before, of which that is the crc."""
-    while (record := record_at(file, offset)) is not None:
+    heads = Heads(file)
+    while (record := heads.record_at(offset)) is not None:
         if record.order != order or record.before != before:
             return
         yield record

@@ -48,8 +48,9 @@ class Segment:
         if self.scattered is not None:
             yield from (record for record in self.scattered if record.start >= offset)
             return
+        heads = records.Heads(file)
         while offset < self.end:
-            record = records.record_at(file, offset)
+            record = heads.record_at(offset)
             if record is None or record.order != self.order:
                 raise OSError(0, f"{self.path.name} is damaged at byte {offset}")
             yield record
@@ -65,6 +66,15 @@ def reading(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
         os.close(file)
 
 
+def put_aside(segment: Segment) -> Path:
+    """Under a name by which it is kept."""
+    target, number = segment.path.with_suffix(DAMAGED), 1
+    while target.exists():
+        target, number = segment.path.with_name(f"{segment.path.stem}-{number}{DAMAGED}"), number + 1
+    segment.path = segment.path.rename(target)
+    return target
+
+
 def find(folder: Path, resolved: IdRanges) -> tuple[list[Segment], bytes]:
     """The segments in order, and whose queue they are. What they say is resolved is added to `resolved`."""
     found, queue = [], b""
@@ -73,7 +83,8 @@ def find(folder: Path, resolved: IdRanges) -> tuple[list[Segment], bytes]:
         with contextlib.suppress(FileNotFoundError), reading(path) as file:
             segment, header = _survey(path, file, resolved)
             found.append((segment.order, segment.last, path.name, segment))
-            queue = queue or (header.queue if header else b"")
+            if header is not None and (queue := queue or header.queue) != header.queue:
+                raise OSError(0, f"{path.name} in {folder.name} is part of another queue, move it away")
     return [segment for *_, segment in sorted(found)], queue
 
 
@@ -88,15 +99,15 @@ def _survey(path: Path, file: int, resolved: IdRanges) -> tuple[Segment, records
             _take_up(segment, record, file, resolved)
             found.append(record)
     short = header is not None and size < header.size
-    if header is None or short or not records.ends_at(file, segment.end):
-        behind = []
-        for record in records.search(file, segment.end if found else 0, order):
-            # One that a crash left over has an id that was given again.
-            if not record.lines or record.id > segment.last:
-                _take_up(segment, record, file, resolved)
-                behind.append(record)
-        if behind or short:
-            segment.scattered, segment.order = found + behind, max([segment.order, *(one.order for one in behind)])
+    behind = []
+    # Also where they end as the writer leaves them: a block of zeros looks like that.
+    for record in records.search(file, segment.end if found else 0, order):
+        # One that a crash left over has an id that was given again.
+        if not record.lines or record.id > segment.last:
+            _take_up(segment, record, file, resolved)
+            behind.append(record)
+    if behind or short or (header is None and not records.ends_at(file, 0)):
+        segment.scattered, segment.order = found + behind, max([segment.order, *(one.order for one in behind)])
     return segment, header
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from writer import records, segment_files
 from writer.id_ranges import IdRanges
 from writer.records import END, HEAD_BYTES, HEADER_BYTES, QUEUE_BYTES, Chunk, Header, Record
-from writer.segment_files import DAMAGED, SUFFIX, Segment, reading
+from writer.segment_files import SUFFIX, Segment, reading
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 # Where the disk has no room for a whole one.
@@ -118,7 +118,7 @@ class Segments:
         self._find_last()
         fresh = [one for one in self._living if one.scattered is not None and one.path.suffix == SUFFIX]
         for segment in fresh:
-            segment.path = segment.path.rename(segment.path.with_suffix(DAMAGED))
+            segment_files.put_aside(segment)
         if newest is not None and newest.order and newest.scattered is None:
             self._file = os.open(newest.path, os.O_RDWR)
         self.resolve(())

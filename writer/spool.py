@@ -111,7 +111,8 @@ class Spool:
             spool._is_open = True
         except (sqlite3.Error, OSError) as error:
             spool.close()
-            raise SpoolError(f"The spool {path} cannot be read: {error}.") from None
+            why = _why(error) if isinstance(error, OSError) else error
+            raise SpoolError(f"The spool {path} cannot be read: {why}.") from None
         return spool
 
     def close(self) -> None:
