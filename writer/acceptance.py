@@ -119,7 +119,7 @@ class Acceptance:
                 await self._wake.wait(SETTLE_SECONDS if self._store.backlog.resolved or self._found else None)
             done = await self._commit()
             if self._found and time.monotonic() >= self._findings_due:
-                done = await self._keep_findings() and done
+                await self._keep_findings()
             if not done and self._open:
                 await asyncio.sleep(SETTLE_SECONDS)
         await self._keep_findings()
@@ -153,7 +153,7 @@ class Acceptance:
         self._room.send()
         return error is None
 
-    async def _keep_findings(self) -> bool:
+    async def _keep_findings(self) -> None:
         """Several times a second at most: nobody waits for them, and commits wait meanwhile."""
         found = list(self._found)
         self._found.clear()
@@ -162,8 +162,6 @@ class Acceptance:
             await self._store.keep(found)
         except Exception:
             self._found.extendleft(reversed(found))
-            return False
-        return True
 
     async def _make_room(self) -> None:
         store, stats = self._store, self._stats

@@ -23,6 +23,8 @@ CREATE TABLE IF NOT EXISTS resolved (
 """
 TABLES = {"dead_letters", "refused", "noticed", "resolved", "sqlite_sequence"}
 SQLITE = b"SQLite format 3\0"
+# How long others may read before a write to it fails.
+BUSY_MILLISECONDS = 300
 # The table of an earlier format, which held the queue too.
 FORMER = "queue"
 
@@ -85,6 +87,8 @@ class Letters:
             self.salvaged_from = salvage.rescue(self.path, connect)
             db = connect(self.path)
         self._db = db
+        # Commits of the queue wait behind it; who writes tries again.
+        self._ask(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
 
     def _refuse_others(self) -> None:
         if not self.path.exists():

@@ -7,6 +7,7 @@ import errno
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -256,3 +257,22 @@ def test_what_is_no_spool_is_refused_and_stays_as_it_is(tmp_path: Path, made: st
         spool = Spool(path)
         spool.open()
         spool.close()
+
+
+def test_who_reads_the_dead_letters_for_long_does_not_keep_the_queue(tmp_path: Path) -> None:
+    path = tmp_path / "spool.sqlite"
+    spool = Spool(path)
+    spool.open()
+    spool.bury(1, 1, [(400, "no", b"line" * 100)] * 100)
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        reading = other.execute("SELECT * FROM dead_letters")
+        reading.fetchone()
+        began = time.monotonic()
+        with pytest.raises(SpoolError, match="cannot be written: database is locked"):
+            spool.keep([("refused", "sensor.a", "rule", "event")])
+        assert time.monotonic() - began < 5
+        spool.commit([Chunk(2, 1.0, 1, b"line\n")])
+        reading.close()
+    spool.keep([("refused", "sensor.a", "rule", "event")])
+    assert spool.findings() == {"refused": 1}
+    spool.close()
