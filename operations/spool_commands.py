@@ -139,7 +139,7 @@ def spool_status(spool: SpoolPath = None, as_json: AsJson = False) -> None:
     """How many events wait, since when; how many dead letters there are, and findings of the rules of data quality."""
     with _looked_at(spool) as opened:
         waiting = opened.waiting()
-        age = waiting.age(time.time())
+        age = 0.0 if waiting.oldest is None else max(0.0, time.time() - waiting.oldest)
         found: dict[str, Any] = {
             "pending": waiting.lines,
             "pending_bytes": waiting.size,

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from operations.errors import UserError
 from writer.settings import DEFAULT_SPOOL
-from writer.spool import Spool, SpoolError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +31,10 @@ def spool_path(environment: Mapping[str, str] = os.environ) -> tuple[Path, bool]
     return (Path(given), True) if given else (DEFAULT_SPOOL, False)
 
 
-def _must_be_there(path: Path) -> None:
-    if not path.is_file():
-        raise UserError(f"There is no spool at {path}: name the writer's in INFLUXDB_SPOOL_PATH.")
-
-
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    _must_be_there(path)
+    if not path.is_file():
+        raise UserError(f"There is no spool at {path}: name the writer's in INFLUXDB_SPOOL_PATH.")
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as spool:
             yield spool
@@ -49,13 +44,11 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 def look(path: Path, *, now: float | None = None) -> SpoolView:
     """Look into a spool. Raises UserError where there is none or it can't be read."""
-    _must_be_there(path)
-    try:
-        with contextlib.closing(Spool.look(path)) as spool:
-            waiting, letters = spool.waiting(), spool.dead_letter_count()
-    except SpoolError as error:
-        raise UserError(str(error)) from None
-    return SpoolView(path, waiting.lines, waiting.size, waiting.age(time.time() if now is None else now), letters)
+    with _reading(path) as spool:
+        lines, size, oldest = spool.execute("SELECT sum(lines), sum(bytes), min(born) FROM queue").fetchone()
+        letters = spool.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
+    age = 0.0 if oldest is None else max(0.0, (time.time() if now is None else now) - oldest)
+    return SpoolView(path, int(lines or 0), int(size or 0), age, int(letters))
 
 
 @dataclass(frozen=True, slots=True)

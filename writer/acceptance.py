@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Callable
 
@@ -54,7 +53,6 @@ class Acceptance:
         # The commit that the parts wait for, and the one that is going on.
         self._group: asyncio.Future[None] | None = None
         self._committing: asyncio.Future[None] | None = None
-        self._findings_due = 0.0
         self._open = True
         # How many writes wait for room in a full spool.
         self.blocked = 0
@@ -115,14 +113,12 @@ class Acceptance:
     async def run(self) -> None:
         """Commit until `stop`, and then what is left."""
         while self._open or self._parts:
-            if not self._parts:
-                await self._wake.wait(SETTLE_SECONDS if self._store.backlog.resolved or self._found else None)
-            done = await self._commit()
-            if self._found and time.monotonic() >= self._findings_due:
-                await self._keep_findings()
-            if not done and self._open:
+            if not self._parts and not self._found:
+                await self._wake.wait(SETTLE_SECONDS if self._store.backlog.resolved else None)
+            if not await self._commit() and self._open:
                 await asyncio.sleep(SETTLE_SECONDS)
-        await self._keep_findings()
+        if self._found:
+            await self._commit()
 
     def stop(self) -> None:
         self._open = False
@@ -131,15 +127,18 @@ class Acceptance:
 
     async def _commit(self) -> bool:
         parts, group, size = self._parts, self._group, self._buffered_bytes
+        found = list(self._found)
+        self._found.clear()
         self._parts, self._group, self._buffered_bytes, self._committing_bytes = [], None, 0, size
         self._committing = group
         error: BaseException | None = None
         try:
             if self._settings.when_full == "drop_oldest":
                 await self._make_room()
-            await self._store.commit(self._store.backlog.seal(parts, self._settings.chunk_size))
+            await self._store.commit(self._store.backlog.seal(parts, self._settings.chunk_size), found)
         except Exception as problem:
             error = problem
+            self._found.extendleft(reversed(found))
         self._committing_bytes, self._committing = 0, None
         if error is None:
             self._stats.accepted += sum(lines for _, lines in parts)
@@ -152,16 +151,6 @@ class Acceptance:
         self._accepted()
         self._room.send()
         return error is None
-
-    async def _keep_findings(self) -> None:
-        """Several times a second at most: nobody waits for them, and commits wait meanwhile."""
-        found = list(self._found)
-        self._found.clear()
-        self._findings_due = time.monotonic() + SETTLE_SECONDS
-        try:
-            await self._store.keep(found)
-        except Exception:
-            self._found.extendleft(reversed(found))
 
     async def _make_room(self) -> None:
         store, stats = self._store, self._stats

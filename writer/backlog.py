@@ -12,8 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from writer.records import Chunk
-from writer.segments import Waiting
+from writer.spool import Chunk, Waiting
 
 # Lines, and how many they are.
 Part = tuple[bytes, int]

@@ -1,4 +1,4 @@
-"""What can still be read of damaged dead letters: whole rows only, nothing guessed."""
+"""What can still be read of a damaged spool: whole rows only, nothing guessed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,39 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-SEARCHED_AT_MOST = 100_000
+SEARCHED_AT_MOST = 1_000_000
 # table -> columns to take over
 TABLES = {
+    "queue": "born, lines, bytes, body",
     "dead_letters": "died, status, reason, line",
     "refused": "seen, entity, rule, event",
     "noticed": "seen, entity, rule, event, outcome",
 }
 
+SQLITE = b"SQLite format 3\0"
+
 Row = tuple[Any, ...]
+
+
+def what_else(path: Path) -> str:
+    """What the file is where it is no spool and never was one; "" for a spool, also a damaged one."""
+    if not path.exists():
+        return ""
+    if not path.is_file():
+        return "is not a file"
+    with path.open("rb") as file:
+        start = file.read(len(SQLITE))
+    if not start or path.with_name(path.name + "-wal").exists():
+        return ""
+    if start != SQLITE:
+        return "is a file of another kind"
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.DatabaseError:
+        return ""
+    others = names - TABLES.keys() - {"sqlite_sequence"}
+    return f"is the database of another program (it has a table {min(others)})" if others else ""
 
 
 def rescue(path: Path, connect: Callable[[Path], sqlite3.Connection]) -> Path:
@@ -35,13 +59,13 @@ def rescue(path: Path, connect: Callable[[Path], sqlite3.Connection]) -> Path:
         for table, names in TABLES.items():
             with contextlib.suppress(sqlite3.DatabaseError):
                 for row in _rows(damaged, table, names):
-                    if _is_whole(row):
+                    if table != "queue" or _is_whole(row):
                         marks = ", ".join("?" * len(row))
                         target.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row)
         target.execute("COMMIT")
     aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}")
     # The file itself last: while it is there, a rescue begins anew.
-    for suffix in ("-journal", ""):
+    for suffix in ("-wal", "-shm", ""):
         source = path.with_name(path.name + suffix)
         if source.exists():
             source.rename(aside.with_name(aside.name + suffix))
@@ -60,14 +84,12 @@ def _fresh(path: Path) -> Path:
 
 
 def _remove(path: Path) -> None:
-    for suffix in ("", "-journal"):
+    for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _is_whole(row: Row) -> bool:
-    """A row that the end of the file cuts reads as if it ended in zeros (`_extend_to_its_pages`)."""
-    last = row[-1]
-    return not last.endswith(b"\0" if isinstance(last, bytes) else "\0")
+    return len(row[3]) == row[2] and bytes(row[3]).endswith(b"\n")
 
 
 def _extend_to_its_pages(path: Path) -> None:

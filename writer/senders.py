@@ -7,10 +7,9 @@ import time
 from collections import deque
 
 from writer.delivery import Delivery
-from writer.records import Chunk
 from writer.settings import WriterSettings
 from writer.signal import Signal
-from writer.spool import SpoolError
+from writer.spool import Chunk, SpoolError
 from writer.stats import Stats
 from writer.store import DeadLine, Store
 from writer.writer_log import log

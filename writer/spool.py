@@ -1,14 +1,12 @@
-"""The spool: the queue on disk (writer/segments.py), and beside it dead letters and findings (writer/letters.py).
-
-    spool.sqlite            dead letters, what the quality rules found
-    spool.sqlite.queue/     the queue's segments
-    spool.sqlite.lock       one process at a time: an advisory lock, given back by the kernel when the process dies
+"""The queue on disk: encoded chunks in order, dead letters, refused events. SQLite in WAL mode.
 
 Invariants
-    1. `commit` returns after its chunks are on the disk.
-    2. A chunk leaves the queue only after it is known what became of it: the server has it (or the policy dropped it),
-       or its dead letters are on the disk. That knowledge may be lost in a crash: then it is sent again, which
-       overwrites. Of chunks with dead letters it is kept together with those, so that none is there twice.
+    1. `commit` returns after its chunks are fsynced (synchronous=FULL). Ids rise while a spool is open; an empty queue
+       begins again at 1.
+    2. A chunk leaves the queue only in a transaction that comes after what became of it: the server has it (or the
+       policy dropped it), or its dead letters are inserted in that very transaction. A lost delete means sending
+       again, which overwrites.
+    3. One process at a time: an advisory lock on `<path>.lock`, given back by the kernel when the process dies.
 
 One thread uses a Spool. It knows nothing of HTTP, nor of what is being sent: that is the backlog's.
 """
@@ -16,66 +14,126 @@ One thread uses a Spool. It knows nothing of HTTP, nor of what is being sent: th
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from writer import findings, salvage
 from writer.findings import Finding, Kept
-from writer.letters import DeadLetter, Letters, NotASpoolError
-from writer.records import Chunk
-from writer.segments import Segments, Waiting
 
-__all__ = ["Chunk", "DeadLetter", "Spool", "SpoolError", "Waiting"]
+# Measured with 2 MB rows, as a busy writer makes them: half of the CPU time of SQLite's defaults. The cache spares
+# reading a row's pages again when it is deleted; a long log lets pages be used again before they are copied, and most
+# rows be deleted before they ever are (`_give_back`).
+# Debian's SQLite overwrites deleted rows with zeros unless told not to. With auto_vacuum the pages of a deleted row are
+# found without reading it, and a full disk can be relieved (`_relieve`).
+LOG_BYTES = 56 * 1024 * 1024
+PRAGMAS = (
+    "auto_vacuum=INCREMENTAL",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "journal_size_limit=67108864",
+    "cache_size=-8000",
+    "secure_delete=OFF",
+)
+# A commit writes whole pages: small ones spare the disk where events come one by one, large ones take two thirds of the
+# CPU where they come by the thousand. A file keeps those that it was made with.
+PAGE_BYTES, LARGE_PAGE_BYTES = 16 * 1024, 64 * 1024
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS queue (
+    id INTEGER PRIMARY KEY, born REAL NOT NULL, lines INTEGER NOT NULL, bytes INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS dead_letters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, died REAL NOT NULL, status INTEGER NOT NULL, reason TEXT NOT NULL,
+    line BLOB NOT NULL);
+"""
+# Room for the few pages of a delete, given up when the disk is full: without it nothing could ever be freed.
+RESERVE_PAGES = 64
+PAGES_GIVEN_BACK = 2000
+# What is worth giving back once the queue is empty.
+FREE_BYTES = 1024 * 1024
+
+
+def connect(path: Path, page_bytes: int = PAGE_BYTES) -> sqlite3.Connection:
+    """The database at `path`, made if it is not there, readable by its owner only."""
+    # SQLite gives its log and its index the permissions of the file.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        for pragma in (f"page_size={page_bytes}", *PRAGMAS):
+            db.execute(f"PRAGMA {pragma}")
+        db.execute(f"PRAGMA wal_autocheckpoint={LOG_BYTES // _pragma(db, 'page_size')}")
+        db.executescript(SCHEMA + findings.SCHEMA)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 class SpoolError(Exception):
     """The spool cannot do what was asked (disk full, in use, unreadable); the message is for a person."""
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Whole lines, each ended by a line break. `born` is a wall-clock time in seconds."""
+
+    id: int
+    born: float
+    lines: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A line that the server refused, with its answer. `died` is a wall-clock time in seconds."""
+
+    id: int
+    died: float
+    status: int
+    reason: str
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the queue holds: events, bytes, its first and last id, and when the oldest event was accepted."""
+
+    lines: int = 0
+    size: int = 0
+    first: int = 1
+    last: int = 0
+    oldest: float | None = None
+
+
 @dataclass
 class Spool:
     path: Path
-    # What was damaged when it was opened: these files are kept, and what is whole in them was taken over.
-    damaged: list[Path] = field(default_factory=list)
-    _queue: Segments = field(init=False, repr=False)
-    _letters: Letters = field(init=False, repr=False)
+    page_bytes: int = PAGE_BYTES
+    salvaged_from: Path | None = None
+    _db: sqlite3.Connection | None = field(default=None, repr=False)
     _lock: IO[str] | None = field(default=None, repr=False)
-    _locked: bool = False
-    _is_open: bool = False
-
-    def __post_init__(self) -> None:
-        self.path = Path(self.path)
-        self._queue = Segments(self.path.with_name(self.path.name + ".queue"))
-        self._letters = Letters(self.path)
 
     # open and close -------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Take the lock, open the files or make them, find what is whole in damaged ones. Raises SpoolError."""
-        self.__post_init__()
+        """Take the lock, open the file or make it, rescue what is whole of a damaged one. Raises SpoolError."""
+        self.path = Path(self.path)
         try:
             self._take_lock()
-            self._letters.open()
-            self.damaged = self._queue.open(self._letters.resolved)
-            if self._letters.salvaged_from is not None:
-                self.damaged.append(self._letters.salvaged_from)
-            # For which a full disk may have no room; a spool on it opens all the same.
-            with contextlib.suppress(sqlite3.OperationalError):
-                if self._queue.knows_all:
-                    self._letters.forget_resolved()
-            self._is_open = True
-        except NotASpoolError as error:
-            self.close()
-            raise SpoolError(f"{self.path} {error}: move it away, or give the writer another spool_path.") from None
+            self._open_or_salvage()
+            self._keep_reserve()
         except OSError as error:
             self.close()
-            raise SpoolError(f"The spool {self.path} cannot be made: {_why(error)}.") from None
+            raise SpoolError(f"The spool {self.path} cannot be made: {error.strerror}.") from None
         except sqlite3.Error as error:
             self.close()
             raise SpoolError(f"The spool {self.path} cannot be opened: {error}.") from None
@@ -94,126 +152,235 @@ class Spool:
             raise SpoolError(
                 f"The spool {self.path} is in use by {owner}: stop that one, or give each writer its own spool_path."
             ) from None
-        self._locked = True
         # Who holds it is a courtesy: a full disk must not keep a spool shut.
         with contextlib.suppress(OSError):
             self._lock.truncate(0)
             self._lock.write(f"process {os.getpid()}")
             self._lock.flush()
 
+    def _open_or_salvage(self) -> None:
+        if reason := salvage.what_else(self.path):
+            raise SpoolError(f"{self.path} {reason}: move it away, or give the writer another spool_path.")
+        salvage.finish_interrupted(self.path)
+        try:
+            self._db = self._connect(self.path)
+            damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            # "full", "unable to open", "locked" are no damage: the file stays as it is.
+            if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+                raise
+            damage = str(error)
+        if damage != "ok":
+            if self._db is not None:
+                self._db.close()
+            self.salvaged_from = salvage.rescue(self.path, self._connect)
+            self._db = self._connect(self.path)
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        return connect(path, self.page_bytes)
+
     @classmethod
     def look(cls, path: Path) -> Spool:
         """A spool to read only, also while a writer uses it. Raises SpoolError."""
         spool = cls(Path(path))
         try:
-            spool._letters.look()
-            spool._queue.look(spool._letters.resolved)
-            spool._is_open = True
-        except (sqlite3.Error, OSError) as error:
+            spool._db = sqlite3.connect(f"{spool.path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+            spool._db.execute("SELECT count(*) FROM queue").fetchone()
+        except sqlite3.Error as error:
             spool.close()
-            why = _why(error) if isinstance(error, OSError) else error
-            raise SpoolError(f"The spool {path} cannot be read: {why}.") from None
+            raise SpoolError(f"The spool {path} cannot be read: {error}.") from None
         return spool
 
     def close(self) -> None:
-        self._is_open = False
-        self._queue.close()
-        self._letters.close()
+        if self._db is not None:
+            # Whatever SQLite still says here, everything that was promised is on the disk.
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
         if self._lock is not None:
             with contextlib.suppress(OSError):
-                if self._locked:
-                    self._lock.truncate(0)
                 self._lock.close()
-            self._lock, self._locked = None, False
+            self._lock = None
+
+    def _sql(self, statement: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
+        return self._opened.execute(statement, tuple(values))
+
+    @property
+    def _opened(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise SpoolError(f"The spool {self.path} is closed.")
+        return self._db
 
     @contextlib.contextmanager
-    def _doing(self, what: str) -> Iterator[None]:
-        if not self._is_open:
-            raise SpoolError(f"The spool {self.path} is closed.")
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        db = self._opened
         try:
-            yield
-        except OSError as error:
-            raise SpoolError(f"The spool {self.path} cannot be {what}: {_why(error)}.") from None
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise SpoolError(f"The spool {self.path} cannot be {what}: {error}.") from None
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            raise SpoolError(f"The spool {self.path} cannot be written: {error}.") from None
+
+    # a full disk ----------------------------------------------------------------------------------------
+
+    @property
+    def _reserve(self) -> Path:
+        return self.path.with_name(self.path.name + ".reserve")
+
+    def _keep_reserve(self) -> None:
+        """Take the reserve, or as much of it as there is room for."""
+        with contextlib.suppress(OSError):
+            size = RESERVE_PAGES * _pragma(self._opened, "page_size")
+            if not self._reserve.exists() or self._reserve.stat().st_size < size:
+                with os.fdopen(os.open(self._reserve, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+                    file.write(bytes(size))
+
+    def _free_bytes(self) -> int:
+        disk = os.statvfs(self.path.parent)
+        return disk.f_bavail * disk.f_frsize
+
+    def _empty_log(self) -> bool:
+        """Copy SQLite's log into the file, so that it begins anew; False where there is no room for the copy."""
+        db = self._opened
+        if _pragma(db, "page_count") * _pragma(db, "page_size") - self.path.stat().st_size > self._free_bytes():
+            return False
+        busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
+    def _relieve(self, done: Sequence[tuple[int, int]]) -> bool:
+        """Free what can be freed of a full disk; True if that made room.
+
+        A delete needs a few pages of the log, for which the reserve is given up. Free pages at the file's end are
+        given back, so that the log's copies of them need no room in the file.
+        """
+        try:
+            if done:
+                self._reserve.unlink(missing_ok=True)
+                with self._transaction() as db:
+                    db.executemany("DELETE FROM queue WHERE id BETWEEN ? AND ?", done)
+                with contextlib.suppress(sqlite3.Error):
+                    self._give_back()
+                    # As a script, because `execute` would take only its first step, which is one page.
+                    self._opened.executescript(f"PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})")
+            return self._empty_log()
+        except (SpoolError, sqlite3.Error, OSError):
+            return False
+        finally:
+            self._keep_reserve()
 
     # the queue ------------------------------------------------------------------------------------------
 
-    def commit(self, chunks: Sequence[Chunk], done: Sequence[tuple[int, int]] = ()) -> None:
-        """Give up resolved chunks (first and last id), store others. Returns when these are safe. Raises SpoolError,
-        and then none of these is stored."""
-        with self._doing("written"):
-            self._queue.resolve(done)
+    def commit(
+        self,
+        chunks: Sequence[Chunk],
+        done: Sequence[tuple[int, int]] = (),
+        found: Sequence[Finding] = (),
+    ) -> None:
+        """One transaction: store chunks, delete resolved ones (first and last id), keep what the quality rules found.
+        Returns when all of it is safe. Raises SpoolError, and then none of it happened but deletes."""
+        if not chunks and not done and not found:
+            return
+        try:
+            self._commit(chunks, done, found)
+        except SpoolError:
+            if not self._relieve(done):
+                raise
+            self._commit(chunks, (), found)
+        with contextlib.suppress(sqlite3.Error, OSError):
+            if done:
+                self._give_back()
+            # While there is room for its copy, so that the log never holds the last of it.
+            if self._free_bytes() < 2 * LOG_BYTES:
+                self._empty_log()
+
+    def _give_back(self) -> None:
+        """Cut the free pages off an empty queue: what is beyond the end of the file is not copied there from the log.
+        Cheap, because in this mode SQLite looks at no free page, and only the few of other tables have to be moved."""
+        db = self._opened
+        if db.execute("SELECT 1 FROM queue LIMIT 1").fetchone() is not None:
+            return
+        if _pragma(db, "freelist_count") * _pragma(db, "page_size") >= FREE_BYTES:
+            for mode in ("FULL", "INCREMENTAL"):
+                db.execute(f"PRAGMA auto_vacuum={mode}")
+
+    def _commit(self, chunks: Sequence[Chunk], done: Sequence[tuple[int, int]], found: Sequence[Finding]) -> None:
+        with self._transaction() as db:
+            if done:
+                db.executemany("DELETE FROM queue WHERE id BETWEEN ? AND ?", done)
             if chunks:
-                self._queue.append(chunks)
-            else:
-                self._queue.note()
+                db.executemany(
+                    "INSERT INTO queue (id, born, lines, bytes, body) VALUES (?, ?, ?, ?, ?)",
+                    [(chunk.id, chunk.born, chunk.lines, len(chunk.body), chunk.body) for chunk in chunks],
+                )
+            findings.keep(db, found)
 
     def bury(self, first: int, last: int, dead: Sequence[tuple[int, str, bytes]]) -> None:
-        """The chunks of these ids are on the server, but for `dead`: (status, reason, line) each. Raises SpoolError."""
-        self._write(lambda: self._letters.bury(self._queue.queue, first, last, dead))
-        self._queue.resolve([(first, last)])
-
-    def keep(self, found: Sequence[Finding]) -> None:
-        """Keep what the quality rules found for a look. Raises SpoolError."""
-        self._write(lambda: self._letters.keep(found))
-
-    def _write(self, write: Callable[[], None]) -> None:
-        """On a full disk, in the place of a segment that nothing waits in."""
-        with self._doing("written"):
-            while True:
-                try:
-                    return write()
-                except sqlite3.OperationalError as error:
-                    if "full" not in str(error) or not self._queue.give_back():
-                        raise
+        """The chunks of these ids are on the server, but for `dead`: (status, reason, line) each."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM queue WHERE id BETWEEN ? AND ?", [first, last])
+            db.executemany(
+                "INSERT INTO dead_letters (died, status, reason, line) VALUES (?, ?, ?, ?)",
+                [(time.time(), *letter) for letter in dead],
+            )
 
     def read(self, after: int, to: int, most_bytes: int) -> list[Chunk]:
         """Chunks with `after` < id <= `to`, oldest first: as many as fit into `most_bytes`, at least one."""
-        with self._doing("read"):
-            return self._queue.read(after, to, most_bytes)
+        chunks: list[Chunk] = []
+        size = 0
+        try:
+            rows = self._sql(
+                "SELECT id, born, lines, body FROM queue WHERE id > ? AND id <= ? ORDER BY id", [after, to]
+            )
+            for row in rows:
+                size += len(row[3])
+                if chunks and size > most_bytes:
+                    break
+                chunks.append(Chunk(*row))
+            rows.close()
+        except sqlite3.Error as error:
+            raise SpoolError(f"The spool {self.path} cannot be read: {error}.") from None
+        return chunks
 
     def waiting(self) -> Waiting:
-        with self._doing("read"):
-            return self._queue.waiting()
+        row = self._sql("SELECT sum(lines), sum(bytes), min(id), max(id), min(born) FROM queue").fetchone()
+        return Waiting() if row[0] is None else Waiting(*row)
 
     # dead letters and what the rules found --------------------------------------------------------------------
 
-    def dead_letters(self, after: int = 0, most: int = 1000) -> list[DeadLetter]:
-        with self._doing("read"):
-            return self._letters.dead_letters(after, most)
+    def dead_letters(self, first: int = 0, most: int = 1000) -> list[DeadLetter]:
+        rows = self._sql(
+            "SELECT id, died, status, reason, line FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?", [first, most]
+        )
+        return [DeadLetter(*row) for row in rows]
 
     def dead_letter_count(self) -> int:
-        with self._doing("read"):
-            return self._letters.dead_letter_count()
+        return int(self._sql("SELECT count(*) FROM dead_letters").fetchone()[0])
 
     def replay(self, ids: Sequence[int]) -> int:
-        """Move dead letters to the end of the queue; returns how many there were. A crash in between leaves them in
-        both."""
-        with self._doing("written"):
-            letters = [letter for number in ids if (letter := self._letters.dead_letter(number)) is not None]
-            now, last = time.time(), self._queue.last
-            self._queue.append(
-                [Chunk(last + place, now, 1, letter.line + b"\n") for place, letter in enumerate(letters, 1)]
-            )
-            self._letters.remove(letters)
-        return len(letters)
+        """Move dead letters back to the end of the queue, in one transaction; returns how many there were."""
+        moved = 0
+        with self._transaction() as db:
+            for number in ids:
+                row = db.execute("SELECT line FROM dead_letters WHERE id = ?", [number]).fetchone()
+                if row is not None:
+                    body = bytes(row[0]) + b"\n"
+                    db.execute(
+                        "INSERT INTO queue (born, lines, bytes, body) VALUES (?, 1, ?, ?)",
+                        [time.time(), len(body), body],
+                    )
+                    db.execute("DELETE FROM dead_letters WHERE id = ?", [number])
+                    moved += 1
+        return moved
 
     def refused(self, after: int = 0, most: int = 1000) -> list[Kept]:
-        with self._doing("read"):
-            return self._letters.refused(after, most)
+        return findings.refused(self._opened, after, most)
 
     def noticed(self, after: int = 0, most: int = 1000) -> list[Kept]:
         """Events that were repaired, left out or warned of."""
-        with self._doing("read"):
-            return self._letters.noticed(after, most)
+        return findings.noticed(self._opened, after, most)
 
     def findings(self) -> dict[str, int]:
         """How many events of the rules' findings are kept, by what became of them."""
-        with self._doing("read"):
-            return self._letters.findings()
-
-
-def _why(error: OSError) -> str:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return f"the disk is full ({error.strerror})" if full else str(error.strerror)
+        return findings.counts(self._opened)

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 
 from writer.backlog import Backlog
 from writer.findings import Finding
-from writer.records import Chunk
 from writer.settings import WriterSettings
-from writer.spool import Spool, SpoolError
+from writer.spool import LARGE_PAGE_BYTES, PAGE_BYTES, Chunk, Spool, SpoolError
 from writer.writer_log import WriterLog
+
+LARGE_BATCH = 4000
 
 T = TypeVar("T")
 DeadLine = tuple[int, str, bytes]
@@ -29,7 +30,8 @@ class Store:
         self._log = log
         self._durable = settings.durability == "fsync"
         self._retry_seconds = settings.retry_first
-        self._spool = Spool(Path(settings.spool_path))
+        large = settings.batch_size >= LARGE_BATCH
+        self._spool = Spool(Path(settings.spool_path), page_bytes=LARGE_PAGE_BYTES if large else PAGE_BYTES)
         self.backlog = Backlog()
         self._loading: asyncio.Future[None] | None = None
         # Why the disk refuses; "" while it does not.
@@ -47,48 +49,43 @@ class Store:
             self._thread.shutdown(wait=False)
             raise
         self.backlog.recover(waiting)
-        if self._spool.damaged:
+        if self._spool.salvaged_from is not None:
             self._log.say(
                 logging.ERROR,
                 "the spool was damaged; what could be read of it was taken over",
-                kept_at=", ".join(map(str, self._spool.damaged)),
+                kept_at=str(self._spool.salvaged_from),
                 rescued=waiting.lines,
             )
 
     async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
-    async def commit(self, chunks: Sequence[Chunk]) -> None:
-        """Accept chunks, and let the disk forget what is resolved. Raises SpoolError: then they are not accepted."""
+    async def commit(self, chunks: Sequence[Chunk], found: Sequence[Finding] = ()) -> None:
+        """Accept chunks, keep what the rules found, let the disk forget what is resolved. Raises SpoolError: then
+        none of it happened."""
         backlog = self.backlog
         resolved = backlog.resolved
         # Without durability too, as long as older events wait on the disk: order is kept.
         stored = self._durable or backlog.on_disk_only
-        if (stored and chunks) or resolved:
-            await self._write(self._spool.commit, chunks if stored else (), resolved)
+        if stored or resolved or found:
+            try:
+                await self._run(self._spool.commit, chunks if stored else (), resolved, found)
+            except SpoolError as error:
+                self._in_trouble(error)
+                raise
+            self.trouble = ""
         backlog.deleted(len(resolved))
         backlog.add(chunks, stored=stored)
-
-    async def keep(self, found: Sequence[Finding]) -> None:
-        """Keep what the quality rules found for a look. Raises SpoolError."""
-        if found:
-            await self._write(self._spool.keep, found)
-
-    async def _write(self, call: Callable[..., None], *arguments: Any) -> None:
-        try:
-            await self._run(call, *arguments)
-        except SpoolError as error:
-            self._in_trouble(error)
-            raise
-        self.trouble = ""
 
     async def resolved(self, sender: int, chunks: Sequence[Chunk], dead: Sequence[DeadLine]) -> None:
         """The server has what `sender` took, but for the dead lines. Goes on trying while the disk refuses."""
         while dead:
             try:
-                await self._write(self._spool.bury, chunks[0].id, chunks[-1].id, dead)
+                await self._run(self._spool.bury, chunks[0].id, chunks[-1].id, dead)
+                self.trouble = ""
                 break
-            except SpoolError:
+            except SpoolError as error:
+                self._in_trouble(error)
                 await asyncio.sleep(self._retry_seconds)
         self.backlog.resolve(sender, recorded=bool(dead))
 

@@ -19,17 +19,12 @@ ROWS = "300"  # two days of the data
 
 def points(home: Path) -> dict[str, list[Callable[[], bool]]]:
     """How far a demo is to come: what has to be seen from outside, one after the other."""
-    lock, spool = home / "demo" / "lock", home / "demo" / "spool.sqlite.lock"
-
-    def written() -> bool:
-        """Whether a writer has the spool: its name is there, and goes when it closes."""
-        return spool.exists() and spool.read_text() != ""
-
+    lock, log = home / "demo" / "lock", home / "demo" / "spool.sqlite-wal"
     return {
         "the server starts": [lock.exists],
         "pulumi changes things": [lock.exists, lambda: any((home / "pulumi").rglob("locks/*/*/*/*.json"))],
-        "data go in": [lock.exists, written],
-        "data are summed up": [lock.exists, written, lambda: not written()],
+        "data go in": [lock.exists, log.exists],
+        "data are summed up": [lock.exists, log.exists, lambda: not log.exists()],
     }
 
 

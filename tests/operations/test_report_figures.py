@@ -103,8 +103,7 @@ def test_what_a_spool_keeps_is_read_beside_its_writer(tmp_path: Path) -> None:
     spool = Spool(path)
     spool.open()
     found: Finding = ("refused", "sensor.a", "confidence 2: at most 1", "Event()")
-    spool.commit([Chunk(1, 1.0, 2, b"m f=1 1\nm f=2 2\n")])
-    spool.keep([found])
+    spool.commit([Chunk(1, 1.0, 2, b"m f=1 1\nm f=2 2\n")], found=[found])
     assert look(path).pending == 2
     assert refusals(path) == Refusals({}, {"confidence 2: at most 1": 1})
     spool.close()

@@ -1,4 +1,4 @@
-"""What systemd's manual says of the settings that our unit files use; and what systemd says itself, where it is there."""
+"""What systemd says of the settings that our unit files use: by its manual, and by itself where it is installed."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ import pytest
 
 from tests.writer.conftest import Home
 from writer import BatchWriter
-from writer.records import HEAD_BYTES
 from writer.spool import Chunk, Spool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,8 +73,7 @@ async def test_no_close_no_loss(home: Home, ending: str) -> None:
     assert home.values()[:accepted] == [f"s{number:07d}" for number in range(accepted)]
 
 
-@pytest.mark.parametrize("cut", [1234, 100_000])
-def test_a_spool_cut_in_mid_page_gives_back_every_whole_chunk(tmp_path: Path, cut: int) -> None:
+def test_a_spool_cut_in_mid_page_gives_back_every_whole_row(tmp_path: Path) -> None:
     path = tmp_path / "spool.sqlite"
     spool = Spool(path)
     spool.open()
@@ -83,49 +81,18 @@ def test_a_spool_cut_in_mid_page_gives_back_every_whole_chunk(tmp_path: Path, cu
     for number in range(1, 101):
         spool.commit([Chunk(number, 1.0, 120, line * 120)])
     spool.close()
-    [segment] = (tmp_path / "spool.sqlite.queue").iterdir()
-    with segment.open("r+b") as file:
-        file.truncate(cut)
-    spool = Spool(path)
-    spool.open()
-    try:
-        assert spool.damaged == [segment.with_suffix(".damaged")]
-        assert spool.damaged[0].exists()
-        whole = cut // (120 * len(line) + HEAD_BYTES)
-        rows = spool.read(0, 100, 10**9)
-        assert [chunk.id for chunk in rows] == list(range(1, whole + 1))
-        assert spool.waiting().lines == 120 * whole
-        assert all(chunk.body == line * 120 for chunk in rows)
-        spool.commit([Chunk(spool.waiting().last + 1, 1.0, 1, line)], [(1, whole)])
-    finally:
-        spool.close()
-    again = Spool(path)
-    again.open()
-    # What was damaged is kept, and is nobody's trouble any more.
-    assert (again.damaged, again.waiting().lines) == ([], 1)
-    again.close()
-    assert segment.with_suffix(".damaged").exists()
-
-
-def test_dead_letters_cut_in_mid_page_give_back_every_whole_row(tmp_path: Path) -> None:
-    path = tmp_path / "spool.sqlite"
-    spool = Spool(path)
-    spool.open()
-    spool.commit([Chunk(1, 1.0, 1, b"m f=1 1\n")])
-    for number in range(100):
-        spool.bury(2 + number, 2 + number, [(400, "no", b"%04d" % number * 400)])
-    spool.close()
     whole = path.stat().st_size
     with path.open("r+b") as file:
         file.truncate(whole - whole // 4 - 1234)
     spool = Spool(path)
     spool.open()
     try:
-        [kept] = spool.damaged
-        assert kept.exists()
-        letters = spool.dead_letters()
-        assert 30 < len(letters) < 100
-        assert all(letter.line == letter.line[:4] * 400 for letter in letters)
-        assert [chunk.id for chunk in spool.read(0, 99, 10**9)] == [1]
+        assert spool.salvaged_from is not None
+        assert spool.salvaged_from.exists()
+        waiting = spool.waiting()
+        assert 3000 < waiting.lines < 12_000
+        rows = spool.read(0, waiting.last, 10**9)
+        assert sum(chunk.lines for chunk in rows) == waiting.lines
+        assert all(chunk.body == line * 120 for chunk in rows)
     finally:
         spool.close()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 import urllib.error
@@ -157,8 +158,10 @@ async def test_a_spool_in_use_is_looked_at_without_its_lock(well: LiveHome, tmp_
     spool = Spool(path)
     spool.open()
     try:
-        spool.commit([Chunk(1, 1.0, 1, b"m\n"), Chunk(2, time.time() - 3600, 3, b"m f=1 1\nm f=1 2\nm f=1 3\n")])
-        spool.bury(1, 1, [(400, "no", b"m")])
+        spool.commit([Chunk(1, time.time(), 3, b"m f=1 1\nm f=1 2\nm f=1 3\n")])
+        with sqlite3.connect(path) as other:
+            other.execute("UPDATE queue SET born = born - 3600")
+            other.execute("INSERT INTO dead_letters (died, status, reason, line) VALUES (1, 400, 'no', 'm')")
         report = await look(well, environment={"INFLUXDB_SPOOL_PATH": str(path)})
     finally:
         spool.close()
