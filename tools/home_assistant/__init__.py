@@ -11,7 +11,8 @@ from pathlib import Path
 from tools.find import TOOLS
 
 FOLDER = TOOLS / "home-assistant"
-HASS = FOLDER / "bin" / "hass"
+# Its Python runs it, not the script `hass`, which names the place where it was installed.
+COMMAND = (str(FOLDER / "bin" / "python"), "-m", "homeassistant")
 LOCK = Path(__file__).parent / "requirements.lock"
 MARK = FOLDER / "installed.lock"
 OLDEST, LIMIT = (3, 11), (3, 13)

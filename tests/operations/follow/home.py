@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import signal
 import sqlite3
@@ -19,7 +20,7 @@ from typing import Any
 import aiohttp
 
 from operations.influxd import free_port
-from tools.home_assistant import HASS
+from tools.home_assistant import COMMAND
 
 HOST = "127.0.0.1"
 CONFIGURATION = """
@@ -68,7 +69,7 @@ class Home:
     def start(self) -> Home:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [HASS, "--config", self.folder, "--skip-pip"],
+                [*COMMAND, "--config", self.folder, "--skip-pip"],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -76,7 +77,7 @@ class Home:
             )
         end = time.monotonic() + 300
         while time.monotonic() < end:
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
                 steps = self.call("GET", "/api/onboarding")
                 if not self.token and not steps[0]["done"]:
                     self._onboard()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
 import random
@@ -142,7 +143,7 @@ class Living:
                     self._set("light.test_lamp", "on", brightness=self.sent % 255, friendly_name="Lamp")
                 if self.sent % 7 == 0:
                     self._set("sensor.other_left_out", str(self.sent))
-            except (OSError, ValueError, urllib.error.URLError):
+            except (OSError, ValueError, http.client.HTTPException):
                 time.sleep(0.2)
             time.sleep(0.03)
 
