@@ -228,16 +228,20 @@ def growth(times: dict[str, float], small: dict[str, float]) -> dict[str, float]
 Result = tuple[dict[str, float], dict[str, Any]]  # ratios, figures
 
 
+def compared(name: str, times: dict[str, float], small: dict[str, float]) -> dict[str, Any]:
+    """The figures of a window's scripts: beside the plain one, and of a tenth of the entities."""
+    both = times["hearthflux"] + times["over time"]
+    return {
+        f"{name}_ms": in_ms(times | {"both": both}),
+        f"{name}_both_vs_plain": round(both / times["plain"], 4),
+        f"{name}_times_with_10_times_the_entities": growth(times, small),
+    }
+
+
 async def part_hour(bench: Bench, of: Filled) -> Result:
     times = await bench.hour(of.hourly, plain=True)
     small = await bench.hour(of.small_hourly, plain=False)
-    both = times["hearthflux"] + times["over time"]
-    figures = {
-        "hour_ms": in_ms(times | {"both": both}),
-        "hour_both_vs_plain": round(both / times["plain"], 4),
-        "hour_times_with_10_times_the_entities": growth(times, small),
-    }
-    return {"hourly_vs_plain": round(times["hearthflux"] / times["plain"], 4)}, figures
+    return {"hourly_vs_plain": round(times["hearthflux"] / times["plain"], 4)}, compared("hour", times, small)
 
 
 async def part_day(bench: Bench, of: Filled) -> Result:
@@ -246,13 +250,7 @@ async def part_day(bench: Bench, of: Filled) -> Result:
     rebuilt = await seconds(lambda: backfill(bench.server, bench.day, bench.today, specs=(of.hourly, of.daily)))
     times = await bench.whole_day(of.daily, plain=True)
     small = await bench.whole_day(of.small_daily, plain=False)
-    both = times["hearthflux"] + times["over time"]
-    figures = {
-        "day_ms": in_ms(times | {"both": both}),
-        "day_both_vs_plain": round(both / times["plain"], 4),
-        "day_times_with_10_times_the_entities": growth(times, small),
-        "backfill_command_day_s": round(rebuilt, 1),
-    }
+    figures = compared("day", times, small) | {"backfill_command_day_s": round(rebuilt, 1)}
     return {"daily_vs_plain": round(times["hearthflux"] / times["plain"], 4)}, figures
 
 

@@ -18,10 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from event_schema import HOME_ASSISTANT_EVENTS, Event
+from benchmarks.points import point
+from event_schema import Event
 
 PER_CALL = 20
-TAGS, FIELDS = HOME_ASSISTANT_EVENTS.tag_names, HOME_ASSISTANT_EVENTS.field_names
 NUMBER = re.compile(r'state_value="s(\d+)"')
 
 
@@ -48,15 +48,6 @@ def say(**what: Any) -> None:
 def said_by_callback(_: object, lines: object, error: BaseException) -> None:
     text = lines.decode() if isinstance(lines, bytes) else str(lines)
     say(callback=[int(number) for number in NUMBER.findall(text)], error=str(error)[:300])
-
-
-def point(kind: Any, event: Event) -> Any:
-    made = kind(HOME_ASSISTANT_EVENTS.name)
-    for name in TAGS:
-        made.tag(name, getattr(event, name))
-    for name in FIELDS:
-        made.field(name, getattr(event, name))
-    return made.time(event.time_ns)
 
 
 class Hearthflux:

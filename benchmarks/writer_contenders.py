@@ -15,6 +15,7 @@ from influxdb_client import InfluxDBClient, Point, WriteOptions
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 
 import writer.encoder
+from benchmarks.points import point
 from event_schema import HOME_ASSISTANT_EVENTS, Event
 from operations.influxd import LocalInfluxd
 from writer import BatchWriter, WriterSettings
@@ -22,7 +23,6 @@ from writer.encoder import Encoder
 from writer.transport import Transport
 
 BATCH = 5_000
-TAGS, FIELDS = HOME_ASSISTANT_EVENTS.tag_names, HOME_ASSISTANT_EVENTS.field_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +74,6 @@ def make_events(count: int) -> list[Event]:
     ]
 
 
-def to_point(event: Event) -> Point:
-    point = Point(HOME_ASSISTANT_EVENTS.name)
-    for name in TAGS:
-        point.tag(name, getattr(event, name))
-    for name in FIELDS:
-        point.field(name, getattr(event, name))
-    return point.time(event.time_ns)
-
-
 async def ours(place: Place, events: list[Event], **changes: Any) -> float:
     async with BatchWriter(place.settings(**changes)) as opened:
         await opened.write_many(events)
@@ -124,7 +115,7 @@ async def official(place: Place, events: list[Event]) -> None:
             client.write_api(WriteOptions(batch_size=BATCH)) as api,
         ):
             for event in events:
-                api.write(place.bucket, record=to_point(event))
+                api.write(place.bucket, record=point(Point, event))
 
     await asyncio.to_thread(run)
 
@@ -134,7 +125,7 @@ async def official_async(place: Place, events: list[Event]) -> None:
     async with InfluxDBClientAsync(server.url, token=server.token, org=server.org) as client:
         api = client.write_api()
         for start in range(0, len(events), BATCH):
-            await api.write(place.bucket, record=[to_point(event) for event in events[start : start + BATCH]])
+            await api.write(place.bucket, record=[point(Point, event) for event in events[start : start + BATCH]])
 
 
 async def influxdb3(place: Place, events: list[Event]) -> None:
@@ -150,12 +141,7 @@ async def influxdb3(place: Place, events: list[Event]) -> None:
             write_client_options=three.write_client_options(write_options=options),
         ) as client:
             for event in events:
-                point = three.Point(HOME_ASSISTANT_EVENTS.name)
-                for name in TAGS:
-                    point.tag(name, getattr(event, name))
-                for name in FIELDS:
-                    point.field(name, getattr(event, name))
-                client.write(point.time(event.time_ns))
+                client.write(point(three.Point, event))
 
     await asyncio.to_thread(run)
 

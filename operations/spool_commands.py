@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -28,6 +28,7 @@ SpoolPath = Annotated[
     Path | None,
     typer.Option("--spool", help="The spool's file (default: INFLUXDB_SPOOL_PATH, else .local/spool.sqlite)."),
 ]
+Entry = TypeVar("Entry", DeadLetter, Kept)
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON instead of text.")]
 
 
@@ -107,25 +108,18 @@ def _plain_finding(found: Kept) -> dict[str, Any]:
     }
 
 
-def _all_letters(spool: Spool) -> Iterator[DeadLetter]:
-    last = 0
-    while letters := spool.dead_letters(last):
-        yield from letters
-        last = letters[-1].id
-
-
-def _all_findings(read: Callable[[int], list[Kept]]) -> Iterator[Kept]:
-    last = 0
-    while found := read(last):
+def _all(read: Callable[[int], list[Entry]], after: int = 0) -> Iterator[Entry]:
+    """Every entry with an id above `after`; `read` gives some at a time."""
+    while found := read(after):
         yield from found
-        last = found[-1].id
+        after = found[-1].id
 
 
-def _of_kind(spool: Spool, kind: Kind) -> Iterator[dict[str, Any]]:
+def _of_kind(spool: Spool, kind: Kind, after: int = 0) -> Iterator[dict[str, Any]]:
     if kind is Kind.DEAD:
-        return (_plain(letter) for letter in _all_letters(spool))
+        return map(_plain, _all(spool.dead_letters, after))
     read = spool.refused if kind is Kind.REFUSED else spool.noticed
-    return (plain for plain in map(_plain_finding, _all_findings(read)) if plain["kind"] == kind)
+    return (plain for plain in map(_plain_finding, _all(read, after)) if plain["kind"] == kind)
 
 
 def _in_a_line(plain: dict[str, Any]) -> str:
@@ -214,8 +208,8 @@ def list_letters(kind: OfKind = Kind.DEAD, spool: SpoolPath = None, as_json: AsJ
 def show_letter(number: int, kind: OfKind = Kind.DEAD, spool: SpoolPath = None) -> None:
     """One of them whole: a dead letter's line and the server's reason; an event as it was handed in, and the rule."""
     with _looked_at(spool) as opened:
-        found = next((plain for plain in _of_kind(opened, kind) if plain["id"] == number), None)
-    if found is None:
+        found = next(_of_kind(opened, kind, number - 1), None)
+    if found is None or found["id"] != number:
         what, more = ("dead letter", "") if kind is Kind.DEAD else (f"{kind} event", f" --kind {kind}")
         raise UserError(f"There is no {what} {number}: 'hearthflux dead-letters list{more}' shows those there are.")
     for name, value in found.items():
@@ -252,7 +246,7 @@ def replay_letters(
     """
     path = _path(spool)
     with _opened(spool) as opened:
-        moved = opened.replay(numbers or [letter.id for letter in _all_letters(opened)])
+        moved = opened.replay(numbers or [letter.id for letter in _all(opened.dead_letters)])
     if numbers and moved < len(numbers):
         raise UserError(f"{moved} of {len(numbers)} were there and are in the queue again.")
     if queue_only or not moved:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 from aiohttp import ClientSession, web
 
 
-class Proxy:
+class Proxy(ABC):
     def __init__(self, target: str) -> None:
         self._target = target
         self.url = ""
 
+    @abstractmethod
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        raise NotImplementedError
+        """The answer to a request."""
 
     async def __aenter__(self) -> Self:
         self._session = ClientSession()
