@@ -17,7 +17,7 @@ from operator import lt
 from pathlib import Path
 from typing import Any, Self
 
-from operations.imports.folder_lock import FolderLock
+from operations.imports.folder_lock import ImportLock
 from operations.imports.influxdb1_lines import BREAK
 from operations.imports.influxdb1_parts import PART, FieldRun, read_part, times_of
 from operations.imports.influxdb1_server import series_text
@@ -69,7 +69,7 @@ class InfluxDB1Export:
         self._policy = retention_policy
         self._progress = progress or (lambda _done, _total: None)
         self._say = say or (lambda _sentence: None)
-        self._lock = FolderLock(folder, READ_ALREADY)
+        self._lock = ImportLock(folder, READ_ALREADY)
         self._staged = Staged()
         self._prefixes: list[Prefix] = []
         self._by_series: dict[bytes, Prefix] = {}

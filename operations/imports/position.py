@@ -10,7 +10,7 @@ from typing import Any
 
 from operations import paths
 from operations.errors import UserError
-from operations.imports.folder_lock import FolderLock
+from operations.imports.folder_lock import ImportLock
 
 FORMAT = 3
 
@@ -28,7 +28,7 @@ class Position:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._path = folder / "position.json"
-        self._lock = FolderLock(folder, "This import runs already in another process: wait for it, or stop it first.")
+        self._lock = ImportLock(folder, "This import runs already in another process: wait for it, or stop it first.")
 
     def open(self) -> dict[str, Any] | None:
         """Take the lock; what was kept, or None. Raises UserError."""
