@@ -11,7 +11,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).resolve().parent
-SOURCES = ("event_schema/_variants.c", "operations/imports/_lines.c", "writer/_quick.c")
+SOURCES = ("event_schema/_variants.c", "operations/imports/_lines.c", "writer/_pack.c", "writer/_quick.c")
 
 
 def build(source: str, target: Path) -> Path | None:

@@ -24,7 +24,6 @@ import math
 import statistics
 import tempfile
 import time
-import urllib.request
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,6 +32,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.at_rest import at_rest
 from benchmarks.result import publish
 from benchmarks.summaries_home import (
     BUCKETS,
@@ -62,22 +62,6 @@ async def seconds(work: Callable[[], Awaitable[Any]]) -> float:
     begin = time.perf_counter()
     await work()
     return time.perf_counter() - begin
-
-
-def collect_garbage(url: str) -> None:
-    with urllib.request.urlopen(f"{url}/debug/pprof/heap?gc=1") as answer:
-        answer.read()
-
-
-async def at_rest(url: str, server: psutil.Process) -> None:
-    """Have a server collect what the last script left to it, and wait, at most some seconds, until it is done with that
-    and with its log. Else every other script pays for two: medians of the same two scripts were 0.56 and 1.04."""
-    await asyncio.to_thread(collect_garbage, url)
-    for _ in range(50):
-        before = sum(server.cpu_times()[:2])
-        await asyncio.sleep(0.1)
-        if sum(server.cpu_times()[:2]) - before <= 0.01:
-            return
 
 
 def memory_mb(pid: int | None, what: str) -> float | None:

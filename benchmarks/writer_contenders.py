@@ -158,7 +158,7 @@ async def limit(place: Place, bodies: list[bytes]) -> None:
 
     async def post() -> None:
         while queue:
-            answer = await transport.post(queue.pop())
+            answer = await transport.post([queue.pop()])
             if answer.status != 204:
                 raise RuntimeError(answer.reason)
 

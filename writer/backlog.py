@@ -72,10 +72,9 @@ class Backlog:
     def add(self, chunks: Iterable[Chunk], *, stored: bool) -> None:
         """They are accepted: on disk where `stored`, else in memory only."""
         for chunk in chunks:
-            size = len(chunk.body)
-            if not self.on_disk_only and (not stored or self._loaded_bytes + size <= LOADED_BYTES):
+            if not self.on_disk_only and (not stored or self._loaded_bytes + len(chunk.stored) <= LOADED_BYTES):
                 self._chunks.append(chunk)
-                self._loaded_bytes += size
+                self._loaded_bytes += len(chunk.stored)
                 self.loaded = chunk.id
             elif not self.on_disk_only:
                 self._oldest_on_disk = chunk.born
@@ -83,9 +82,9 @@ class Backlog:
             if stored:
                 self.stored = chunk.id
             self.pending += chunk.lines
-            self.pending_bytes += size
+            self.pending_bytes += chunk.size
             self.unsent += chunk.lines
-            self.unsent_bytes += size
+            self.unsent_bytes += chunk.size
 
     @property
     def on_disk_only(self) -> bool:
@@ -105,7 +104,7 @@ class Backlog:
         """The next chunks from the disk; none where there are none up to the id `to`."""
         for chunk in chunks:
             self._chunks.append(chunk)
-            self._loaded_bytes += len(chunk.body)
+            self._loaded_bytes += len(chunk.stored)
             self._oldest_on_disk = chunk.born
         self.loaded = chunks[-1].id if chunks else to
 
@@ -123,26 +122,26 @@ class Backlog:
         lines = size = 0
         while self._chunks:
             chunk = self._chunks[0]
-            length = len(chunk.body)
-            if taken and (lines + chunk.lines > most_lines or size + length > self.longest_body):
+            if taken and (lines + chunk.lines > most_lines or size + chunk.size > self.longest_body):
                 break
-            taken.append(self._chunks.popleft())
-            lines, size = lines + chunk.lines, size + length
+            taken.append(self._take_first())
+            lines, size = lines + chunk.lines, size + chunk.size
         if taken:
             self._sending[sender] = taken
-            self._forget_unsent(lines, size)
         return taken
 
-    def _forget_unsent(self, lines: int, size: int) -> None:
-        self._loaded_bytes -= size
-        self.unsent -= lines
-        self.unsent_bytes -= size
+    def _take_first(self) -> Chunk:
+        chunk = self._chunks.popleft()
+        self._loaded_bytes -= len(chunk.stored)
+        self.unsent -= chunk.lines
+        self.unsent_bytes -= chunk.size
+        return chunk
 
     def resolve(self, sender: int, *, recorded: bool) -> list[Chunk]:
         """What `sender` had is resolved; unless `recorded`, the disk has still to be told (`resolved`)."""
         chunks = self._sending.pop(sender)
         self.pending -= sum(chunk.lines for chunk in chunks)
-        self.pending_bytes -= sum(len(chunk.body) for chunk in chunks)
+        self.pending_bytes -= sum(chunk.size for chunk in chunks)
         if not recorded:
             self._to_delete(chunks)
         return chunks
@@ -155,12 +154,11 @@ class Backlog:
         """Give up at least `excess` bytes of the oldest loaded chunks that are not being sent."""
         dropped: list[Chunk] = []
         while self._chunks and excess > 0:
-            chunk = self._chunks.popleft()
+            chunk = self._take_first()
             dropped.append(chunk)
-            excess -= len(chunk.body)
-            self._forget_unsent(chunk.lines, len(chunk.body))
+            excess -= chunk.size
             self.pending -= chunk.lines
-            self.pending_bytes -= len(chunk.body)
+            self.pending_bytes -= chunk.size
         self._to_delete(dropped)
         return dropped
 
@@ -178,7 +176,7 @@ class Backlog:
         held = [*self._chunks, *(chunk for chunks in self._sending.values() for chunk in chunks)]
         lost = [chunk for chunk in held if chunk.id > self.stored]
         self.pending -= sum(chunk.lines for chunk in lost)
-        self.pending_bytes -= sum(len(chunk.body) for chunk in lost)
+        self.pending_bytes -= sum(chunk.size for chunk in lost)
         return sum(chunk.lines for chunk in lost)
 
     # questions ------------------------------------------------------------------------------------------

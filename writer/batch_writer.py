@@ -27,6 +27,8 @@ from writer.writer_log import WriterLog, log
 ENCODED_AT_FIRST, ENCODED_AT_LEAST, ENCODED_AT_MOST = 500, 25, 2000
 LONGEST_ENCODING, SHORTEST_ENCODING = 0.003, 0.001
 PART_BYTES = 1024 * 1024
+# A call with so many batches and more does not wait until the first one is whole.
+EARLY_BATCHES = 4
 
 
 class BatchWriter:
@@ -178,6 +180,8 @@ class BatchWriter:
             if encoded.lines and (group := await self._acceptance.put(encoded.body, encoded.lines)) is not None:
                 groups[group] = None
             await asyncio.sleep(0)
+            if len(batch) - position > EARLY_BATCHES * self.settings.batch_size:
+                self._begin_early()
         for group in groups:
             await asyncio.shield(group)
         self._stats.accept_time.add(time.perf_counter() - started)
@@ -185,6 +189,12 @@ class BatchWriter:
             rule = f"{first.rule} ({refused} of {len(batch)} events were refused, the others are accepted)"
             raise InvalidEvent(first.field, first.value, rule)
         return accepted
+
+    def _begin_early(self) -> None:
+        """Connections that have nothing to do take what is there: whole batches of it come soon enough."""
+        backlog = self._store.backlog
+        if 0 < backlog.unsent == backlog.pending:
+            self._senders.hurry(backlog.last)
 
     def refuse(self, message: object, error: InvalidEvent) -> None:
         """Count and keep what could not even be made an event, as `write` does with an event that it refuses.

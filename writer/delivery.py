@@ -7,6 +7,7 @@ import logging
 import random
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from writer.line_protocol import split_lines
@@ -33,9 +34,10 @@ _DROPPED = re.compile(r"dropped=(\d+)")
 
 @dataclass(slots=True)
 class Piece:
-    """Part of a batch on its way. `deliveries_before` tells whether others got through since it first failed."""
+    """Part of a batch on its way, whole lines in each of its own parts. `deliveries_before` tells whether others got
+    through since it first failed."""
 
-    body: bytes
+    parts: Sequence[bytes]
     deliveries_before: int
     lines: list[bytes] = field(default_factory=list)
     attempts: int = 0
@@ -44,9 +46,13 @@ class Piece:
     def halves(self, deliveries: int) -> list[Piece]:
         middle = len(self.lines) // 2
         return [
-            Piece(b"\n".join(part) + b"\n", deliveries, part, splits=self.splits + 1)
-            for part in (self.lines[:middle], self.lines[middle:])
+            Piece([b"\n".join(half) + b"\n"], deliveries, half, splits=self.splits + 1)
+            for half in (self.lines[:middle], self.lines[middle:])
         ]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.parts))
 
 
 @dataclass(slots=True)
@@ -71,8 +77,8 @@ class Delivery:
         # What a server or a proxy takes in one request, as a 413 has taught; None before the first.
         self.body_limit: int | None = None
 
-    async def resolve(self, sender: int, body: bytes) -> list[DeadLine]:
-        batch = Batch([Piece(body, self._deliveries)])
+    async def resolve(self, sender: int, parts: Sequence[bytes]) -> list[DeadLine]:
+        batch = Batch([Piece(parts, self._deliveries)])
         try:
             while batch.pieces:
                 await self._send(sender, batch)
@@ -82,13 +88,13 @@ class Delivery:
 
     async def _send(self, sender: int, batch: Batch) -> None:
         piece = batch.pieces.pop()
-        if self.body_limit is not None and len(piece.body) > self.body_limit and len(_lines(piece)) > 1:
+        if self.body_limit is not None and piece.size > self.body_limit and len(_lines(piece)) > 1:
             batch.pieces.extend(reversed(piece.halves(self._deliveries)))
             return
         self._stats.requests += 1
         if piece.attempts:
             self._stats.retries += 1
-        answer = await self._transport.post(piece.body)
+        answer = await self._transport.post(piece.parts)
         if answer.outcome is Outcome.DELIVERED:
             self._deliveries += 1
             self.was_away, self._no_answer = self.was_away or self._no_answer, False
@@ -120,13 +126,13 @@ class Delivery:
 
     def _split(self, batch: Batch, piece: Piece, answer: Answer) -> None:
         if answer.status == 413:
-            self.body_limit = max(len(piece.body) // 2, SMALLEST_BODY_LIMIT)
+            self.body_limit = max(piece.size // 2, SMALLEST_BODY_LIMIT)
         if len(_lines(piece)) > 1 and not _all_dropped(piece, answer):
             batch.pieces.extend(reversed(piece.halves(self._deliveries)))
             return
         if answer.status in ENGINE_STATUSES:
             self._deliveries += 1
-        batch.dead += [(answer.status, answer.reason, line) for line in piece.lines or [piece.body]]
+        batch.dead += [(answer.status, answer.reason, line) for line in _lines(piece)]
         self._log.say(logging.WARNING, "dead letter", status=answer.status, reason=answer.reason)
 
     async def _wait(self, sender: int, piece: Piece, answer: Answer, outcome: Outcome) -> None:
@@ -158,7 +164,7 @@ class Delivery:
 
 def _lines(piece: Piece) -> list[bytes]:
     if not piece.lines:
-        piece.lines = split_lines(piece.body)
+        piece.lines = [line for part in piece.parts for line in split_lines(part)]
     return piece.lines
 
 

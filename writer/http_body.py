@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Order, Payload, payload_type
 
@@ -11,12 +13,12 @@ SLICE_BYTES = 256 * 1024
 class Body(bytes):
     """Line protocol for influxdb-client, which takes nothing but bytes: what they stand for, without a copy of it."""
 
-    content: bytes
+    parts: Sequence[bytes]
 
     @classmethod
-    def of(cls, content: bytes) -> Body:
-        made = cls(b"lines" if content else b"")
-        made.content = content
+    def of(cls, parts: Sequence[bytes]) -> Body:
+        made = cls(b"lines" if parts else b"")
+        made.parts = parts
         return made
 
 
@@ -28,12 +30,13 @@ class BodyPayload(Payload):
 
     def __init__(self, value: Body, **more: object) -> None:
         super().__init__(value, content_type="text/plain; charset=utf-8")
-        self._size = len(value.content)
+        self._size = sum(map(len, value.parts))
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return self._value.content.decode(encoding, errors)
+        return b"".join(self._value.parts).decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        view = memoryview(self._value.content)
-        for start in range(0, len(view), SLICE_BYTES):
-            await writer.write(view[start : start + SLICE_BYTES])
+        for part in self._value.parts:
+            view = memoryview(part)
+            for start in range(0, len(view), SLICE_BYTES):
+                await writer.write(view[start : start + SLICE_BYTES])

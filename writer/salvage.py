@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from writer import packing
+
 SEARCHED_AT_MOST = 1_000_000
 # table -> columns to take over
 TABLES = {
@@ -88,8 +90,20 @@ def _remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
+def all_whole(db: sqlite3.Connection) -> bool:
+    """Whether every body of the queue is as it was stored, as far as that can be told."""
+    return all(_is_whole(row) for row in db.execute(f"SELECT {TABLES['queue']} FROM queue"))
+
+
 def _is_whole(row: Row) -> bool:
-    return len(row[3]) == row[2] and bytes(row[3]).endswith(b"\n")
+    _, _, size, stored = row
+    if not isinstance(stored, bytes) or not isinstance(size, int):
+        return False
+    try:
+        packing.check(stored, size)
+        return packing.unpack(stored, size).endswith(b"\n")
+    except packing.DamagedError:
+        return False
 
 
 def _extend_to_its_pages(path: Path) -> None:

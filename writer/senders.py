@@ -20,7 +20,7 @@ CONFIRMED_BYTES = 32 * 1024 * 1024
 CONFIRMED_SECONDS = 600.0
 SUSPECTED_BYTES = 128 * 1024 * 1024
 
-Confirmed = tuple[float, int, bytes]
+Confirmed = tuple[float, int, list[Chunk]]
 
 
 class Senders:
@@ -34,7 +34,7 @@ class Senders:
         self._work = Signal()
         self._taking = asyncio.Lock()
         self._flush_to = 0
-        # (delivered at, events, body): what the server confirmed of late, and what of it is sent again.
+        # (delivered at, bytes of lines, chunks): what the server confirmed of late, and what of it is sent again.
         self._confirmed: deque[Confirmed] = deque()
         self._confirmed_bytes = 0
         self._suspected_bytes = 0
@@ -58,12 +58,11 @@ class Senders:
                 await self._send_again(sender)
             if not chunks:
                 continue
-            body = chunks[0].body if len(chunks) == 1 else b"".join(chunk.body for chunk in chunks)
-            dead = await self._resolve(sender, body)
+            dead = await self._resolve(sender, chunks)
             await self._store.resolved(sender, chunks, dead)
             self._count(chunks, len(dead))
             if not dead:
-                self._confirm(sum(chunk.lines for chunk in chunks), body)
+                self._confirm(chunks)
             self._resolved.send()
 
     # again ----------------------------------------------------------------------------------------------
@@ -73,46 +72,46 @@ class Senders:
     # (tsdb/engine/tsm1: WAL.Open seeks to the end before CacheLoader.Load truncates). So after every outage the last
     # minutes are sent once more: the same points again, which changes nothing where they are.
 
-    def _confirm(self, events: int, body: bytes) -> None:
-        now = time.monotonic()
+    def _confirm(self, chunks: list[Chunk]) -> None:
+        now, size = time.monotonic(), sum(chunk.size for chunk in chunks)
         if self._delivery.was_away:
             self._delivery.was_away = False
             self._again.extend(self._confirmed)
-            waiting = sum(len(body) for _, _, body in self._again)
+            waiting = sum(size for _, size, _ in self._again)
             while waiting > CONFIRMED_BYTES:
-                waiting -= len(self._again.popleft()[2])
+                waiting -= self._again.popleft()[1]
             self._confirmed.clear()
             self._confirmed_bytes = 0
             self._suspected_bytes = SUSPECTED_BYTES
             self._work.send()
-        self._confirmed.append((now, events, body))
-        self._confirmed_bytes += len(body)
-        self._suspected_bytes = max(0, self._suspected_bytes - len(body))
+        self._confirmed.append((now, size, chunks))
+        self._confirmed_bytes += size
+        self._suspected_bytes = max(0, self._suspected_bytes - size)
         oldest = now - CONFIRMED_SECONDS if not self._suspected_bytes else 0.0
         while self._confirmed_bytes > CONFIRMED_BYTES or self._confirmed[0][0] < oldest:
-            self._confirmed_bytes -= len(self._confirmed.popleft()[2])
+            self._confirmed_bytes -= self._confirmed.popleft()[1]
             if not self._confirmed:
                 break
 
     async def _send_again(self, sender: int) -> None:
-        _, events, body = self._again.popleft()
+        _, _, chunks = self._again.popleft()
         self._sending_again += 1
         try:
-            await self._resolve(sender, body)
+            await self._resolve(sender, chunks)
         finally:
             self._sending_again -= 1
-        self._stats.sent_again += events
-        self._confirm(events, body)
+        self._stats.sent_again += sum(chunk.lines for chunk in chunks)
+        self._confirm(chunks)
         self._resolved.send()
 
     @property
     def sends_again(self) -> bool:
         return bool(self._again) or self._sending_again > 0
 
-    async def _resolve(self, sender: int, body: bytes) -> list[DeadLine]:
+    async def _resolve(self, sender: int, chunks: list[Chunk]) -> list[DeadLine]:
         while True:
             try:
-                return await self._delivery.resolve(sender, body)
+                return await self._delivery.resolve(sender, [chunk.body for chunk in chunks])
             except Exception:
                 # A fault of this program, not of the server: the batch stays, and so does the sender.
                 log.exception("delivery failed")

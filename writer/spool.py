@@ -19,12 +19,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from writer import findings, salvage
+from writer import findings, packing, salvage
 from writer.findings import Finding, Kept
+from writer.packing import DamagedError
 
 # Measured with 2 MB rows, as a busy writer makes them: half of the CPU time of SQLite's defaults. The cache spares
 # reading a row's pages again when it is deleted; a long log lets pages be used again before they are copied, and most
@@ -84,12 +85,28 @@ class SpoolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Whole lines, each ended by a line break. `born` is a wall-clock time in seconds."""
+    """Whole lines, each ended by a line break. `born` is a wall-clock time in seconds. Packed from `packed_from` bytes,
+    or, where that is 0, not packed."""
 
     id: int
     born: float
     lines: int
-    body: bytes
+    stored: bytes
+    packed_from: int = 0
+
+    @property
+    def size(self) -> int:
+        return self.packed_from or len(self.stored)
+
+    @property
+    def body(self) -> bytes:
+        return packing.unpack(self.stored, self.size)
+
+    def packed(self) -> Chunk:
+        stored = packing.pack(self.stored)
+        if len(stored) == len(self.stored):
+            return self
+        return replace(self, stored=stored, packed_from=len(self.stored))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +182,8 @@ class Spool:
         try:
             self._db = self._connect(self.path)
             damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if damage == "ok" and not salvage.all_whole(self._db):
+                damage = "a body is not what was stored"
         except sqlite3.DatabaseError as error:
             # "full", "unable to open", "locked" are no damage: the file stays as it is.
             if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
@@ -312,7 +331,7 @@ class Spool:
             if chunks:
                 db.executemany(
                     "INSERT INTO queue (id, born, lines, bytes, body) VALUES (?, ?, ?, ?, ?)",
-                    [(chunk.id, chunk.born, chunk.lines, len(chunk.body), chunk.body) for chunk in chunks],
+                    [(chunk.id, chunk.born, chunk.lines, chunk.size, chunk.stored) for chunk in chunks],
                 )
             findings.keep(db, found)
 
@@ -326,20 +345,22 @@ class Spool:
             )
 
     def read(self, after: int, to: int, most_bytes: int) -> list[Chunk]:
-        """Chunks with `after` < id <= `to`, oldest first: as many as fit into `most_bytes`, at least one."""
+        """Chunks with `after` < id <= `to`, oldest first: as many as fit into `most_bytes` as stored, at least one."""
         chunks: list[Chunk] = []
         size = 0
         try:
             rows = self._sql(
-                "SELECT id, born, lines, body FROM queue WHERE id > ? AND id <= ? ORDER BY id", [after, to]
+                "SELECT id, born, lines, bytes, body FROM queue WHERE id > ? AND id <= ? ORDER BY id", [after, to]
             )
-            for row in rows:
-                size += len(row[3])
+            for number, born, lines, length, stored in rows:
+                size += len(stored)
                 if chunks and size > most_bytes:
                     break
-                chunks.append(Chunk(*row))
+                packing.check(stored, length)
+                packed_from = length if len(stored) < length else 0
+                chunks.append(Chunk(number, born, lines, stored, packed_from))
             rows.close()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, DamagedError) as error:
             raise SpoolError(f"The spool {self.path} cannot be read: {error}.") from None
         return chunks
 

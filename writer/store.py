@@ -60,6 +60,13 @@ class Store:
     async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
+    def _pack_and_commit(
+        self, chunks: Sequence[Chunk], resolved: Sequence[tuple[int, int]], found: Sequence[Finding]
+    ) -> Sequence[Chunk]:
+        packed = [chunk.packed() for chunk in chunks]
+        self._spool.commit(packed, resolved, found)
+        return packed
+
     async def commit(self, chunks: Sequence[Chunk], found: Sequence[Finding] = ()) -> None:
         """Accept chunks, keep what the rules found, let the disk forget what is resolved. Raises SpoolError: then
         none of it happened."""
@@ -69,11 +76,12 @@ class Store:
         stored = self._durable or backlog.on_disk_only
         if stored or resolved or found:
             try:
-                await self._run(self._spool.commit, chunks if stored else (), resolved, found)
+                packed = await self._run(self._pack_and_commit, chunks if stored else (), resolved, found)
             except SpoolError as error:
                 self._in_trouble(error)
                 raise
             self.trouble = ""
+            chunks = packed if stored else chunks
         backlog.deleted(len(resolved))
         backlog.add(chunks, stored=stored)
 

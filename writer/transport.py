@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 from writer.responses import Answer, reason_of, retry_after_seconds
@@ -38,9 +39,9 @@ def _import_client() -> Any:
     return aiohttp, InfluxDBClientAsync, WriteService, Body
 
 
-def _zipped(body: bytes) -> bytes:
+def _zipped(parts: Sequence[bytes]) -> list[bytes]:
     packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_FORMAT)
-    return packer.compress(body) + packer.flush()
+    return [*map(packer.compress, parts), packer.flush()]
 
 
 class Transport:
@@ -78,20 +79,20 @@ class Transport:
         with contextlib.suppress(Exception):
             await self.open()
 
-    async def post(self, body: bytes) -> Answer:
-        """Send lines. Status 0: no answer, with why."""
+    async def post(self, parts: Sequence[bytes]) -> Answer:
+        """Send lines, whole ones in each part. Status 0: no answer, with why."""
         settings = self._settings
         try:
             if self._client is None:
                 await self.open()
             more: dict[str, Any] = {}
             if settings.packs:
-                body = await asyncio.to_thread(_zipped, body)
+                parts = await asyncio.to_thread(_zipped, parts)
                 more["content_encoding"] = "gzip"
             response = await self._service.post_write_async(
                 org=settings.org,
                 bucket=settings.bucket,
-                body=self._body.of(body),
+                body=self._body.of(parts),
                 precision="ns",
                 async_req=False,
                 # The response as it comes: its body is read here, and only as far as it is needed.

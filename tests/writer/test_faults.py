@@ -37,8 +37,10 @@ async def test_type_conflict_and_too_old_point_are_found_among_10000(home: Home,
         # What another program wrote: confidence as a text, where the schema says float.
         other = home.settings()
         await writer._transport.post(
-            b'home_assistant_events,entity_id=sensor.odd,domain=sensor confidence="high" %d\n'
-            % (time.time_ns() - 10**9)
+            [
+                b'home_assistant_events,entity_id=sensor.odd,domain=sensor confidence="high" %d\n'
+                % (time.time_ns() - 10**9)
+            ]
         )
         assert other.bucket == home.bucket
         odd = Event(time_ns=time.time_ns(), entity_id="sensor.odd", confidence=0.5)

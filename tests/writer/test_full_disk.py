@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = 6 * 1024 * 1024
 
 PROGRAM = """
-import asyncio, json, resource, signal, sys, time
+import asyncio, json, random, resource, signal, sys, time
 from writer import BatchWriter, Event, SpoolError, WriterSettings
 
 arguments = json.loads(sys.argv[1])
@@ -24,8 +24,10 @@ if (most := arguments.pop("largest_file")) is not None:
 base = time.time_ns()
 
 def events(first):
+    # What cannot be packed: else a full disk takes long.
     return [
-        Event(time_ns=base + n * 1000, entity_id=f"sensor.e{n % 7}", state_value=f"s{n:07d}", previous_state="x" * 300)
+        Event(time_ns=base + n * 1000, entity_id=f"sensor.e{n % 7}", state_value=f"s{n:07d}",
+              previous_state=random.randbytes(150).hex())
         for n in range(first, first + 100)
     ]
 

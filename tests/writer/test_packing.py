@@ -1,0 +1,151 @@
+"""Packed bodies: the same bytes come back, with the extension and without it; a damaged one is not taken for lines."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from writer import _pack, packing
+from writer.backlog import Backlog
+from writer.packing import DamagedError, unpack_slowly
+from writer.spool import Chunk, Spool, SpoolError
+
+Unpack = Callable[[bytes, int], bytes]
+EACH_WAY = pytest.mark.parametrize("unpack", [_pack.unpack, unpack_slowly], ids=["compiled", "slowly"])
+
+# Repetitions near and far, short and long, that run into themselves, between what does not repeat.
+PIECES = st.one_of(
+    st.binary(max_size=40),
+    st.builds(lambda piece, times: piece * times, st.binary(min_size=1, max_size=30), st.integers(1, 300)),
+    st.sampled_from([b"home_assistant_events,entity_id=sensor.a state_value=", bytes(70_000), bytes(range(256)) * 3]),
+)
+BODIES = st.lists(PIECES, max_size=12).map(b"".join)
+
+
+def lines(count: int, first: int = 0) -> bytes:
+    return b"".join(
+        b'home_assistant_events,domain=sensor,entity_id=sensor.room_%d state_value="%d.5",normalized_value=%d.5 %d\n'
+        % (n % 40, n % 97, n % 97, 10**18 + n * 10**9)
+        for n in range(first, first + count)
+    )
+
+
+@EACH_WAY
+@settings(max_examples=300, deadline=None)
+@given(body=BODIES)
+def test_what_is_packed_comes_back(unpack: Unpack, body: bytes) -> None:
+    block = _pack.pack(body)
+    if block is not None:
+        assert len(block) <= len(body) - len(body) // 8
+        assert unpack(block, len(body)) == body
+
+
+@EACH_WAY
+def test_a_block_as_the_format_describes_it(unpack: Unpack) -> None:
+    # Written by hand: three literals, 3 + 4 bytes from 3 before, 20 literals in a longer length, then the last five.
+    block = bytes([0x33]) + b"abc" + bytes([3, 0, 0xF1, 5]) + b"01234567890123456789" + bytes([7, 0, 0x50]) + b"vwxyz"
+    body = b"abc" + b"abcabca" + b"01234567890123456789" + b"34567" + b"vwxyz"
+    assert unpack(block, len(body)) == body
+
+
+@EACH_WAY
+@settings(max_examples=300, deadline=None)
+@given(body=BODIES, data=st.data())
+def test_what_is_no_block_is_refused(unpack: Unpack, body: bytes, data: st.DataObject) -> None:
+    block = bytearray(_pack.pack(body) or body)
+    for _ in range(data.draw(st.integers(0, 3))):
+        if block:
+            block[data.draw(st.integers(0, len(block) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(block[: data.draw(st.integers(0, len(block)))])
+    size = max(0, len(body) + data.draw(st.integers(-2, 2)))
+    found = []
+    for way in (unpack, _pack.unpack):
+        try:
+            found.append(way(cut, size))
+            assert len(found[-1]) == size
+        except ValueError as error:
+            assert str(error) == f"not an LZ4 block of {size} bytes"  # noqa: PT017
+            found.append(b"")
+    assert found[0] == found[1]
+
+
+def test_only_what_gets_smaller_is_packed() -> None:
+    short = lines(3)
+    assert packing.pack(short) == short
+    body = lines(1000)
+    stored = packing.pack(body)
+    assert len(stored) * 5 < len(body)
+    packing.check(stored, len(body))
+    assert packing.unpack(stored, len(body)) == body
+    assert packing.unpack(body, len(body)) is body
+
+
+@pytest.mark.parametrize("place", [0, 2, 4, 400, -1])
+def test_a_bit_that_fell_over_is_noticed(place: int) -> None:
+    body = lines(1000)
+    stored = bytearray(packing.pack(body))
+    stored[place] ^= 4
+    with pytest.raises(DamagedError, match="not what was stored"):
+        packing.check(bytes(stored), len(body))
+
+
+def damage(path: Path, number: int) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        stored = bytearray(db.execute("SELECT body FROM queue WHERE id = ?", [number]).fetchone()[0])
+        stored[len(stored) // 2] ^= 1
+        db.execute("UPDATE queue SET body = ? WHERE id = ?", [bytes(stored), number])
+
+
+def test_a_damaged_body_is_left_out_and_kept_and_the_others_are_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "spool.sqlite"
+    spool = Spool(path)
+    spool.open()
+    spool.commit([Chunk(number, 1.0, 100, lines(100, number * 100)).packed() for number in range(1, 6)])
+    damage(path, 3)
+    # While the writer runs it says so, and goes no further; the next one begins with what is whole.
+    assert [chunk.id for chunk in spool.read(0, 2, 10**9)] == [1, 2]
+    with pytest.raises(SpoolError, match=r"spool.sqlite cannot be read: a body is not what was stored"):
+        spool.read(2, 5, 10**9)
+    spool.close()
+    again = Spool(path)
+    again.open()
+    assert again.salvaged_from is not None
+    assert [chunk.body for chunk in again.read(0, 99, 10**9)] == [lines(100, n * 100) for n in (1, 2, 4, 5)]
+    assert again.waiting().lines == 400
+    again.close()
+    with contextlib.closing(sqlite3.connect(again.salvaged_from)) as kept:
+        assert kept.execute("SELECT count(*) FROM queue WHERE id = 3").fetchone() == (1,)
+
+
+def test_without_the_extension_packed_bodies_are_read_and_new_ones_are_not_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path / "spool.sqlite")
+    spool.open()
+    spool.commit([Chunk(1, 1.0, 100, lines(100)).packed()])
+    monkeypatch.setattr(packing, "_pack", None)
+    monkeypatch.setattr(packing, "_unpack", unpack_slowly)
+    spool.commit([Chunk(2, 1.0, 100, lines(100, 100)).packed()])
+    chunks = spool.read(0, 2, 10**9)
+    assert [chunk.body for chunk in chunks] == [lines(100), lines(100, 100)]
+    assert [chunk.packed_from > 0 for chunk in chunks] == [True, False]
+    spool.close()
+
+
+def test_the_backlog_counts_lines_and_keeps_what_is_packed() -> None:
+    chunks = [Chunk(number, 1.0, 100, lines(100, number * 100)) for number in range(1, 4)]
+    size = sum(len(chunk.body) for chunk in chunks)
+    backlog = Backlog()
+    backlog.add([chunk.packed() for chunk in chunks], stored=True)
+    assert (backlog.pending_bytes, backlog.unsent_bytes) == (size, size)
+    assert backlog._loaded_bytes * 4 < size
+    # What fits into a request is counted as it is sent.
+    assert len(backlog.take(0, 10_000, len(chunks[0].body) + len(chunks[1].body))) == 2
+    backlog.resolve(0, recorded=False)
+    assert backlog.pending_bytes == len(chunks[2].body)

@@ -1,0 +1,94 @@
+"""Bodies as the spool keeps them: an LZ4 block behind its CRC-32, about a seventh of the lines' size.
+
+What is fsynced decides how fast a durable writer is, more than CPU does, and how soon a flash card is worn. Packed by
+the compiled extension only; where it was not built, bodies stay as they are, and packed ones are read all the same. A
+stored body is packed if it is shorter than the lines it stands for.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+# Little is saved on less: the disk is written by whole pages.
+SHORTEST = 2048
+SUM_BYTES = 4
+SHORTEST_MATCH = 4
+
+
+def unpack_slowly(block: bytes | memoryview, size: int) -> bytes:
+    """As the extension unpacks, some fifty times slower. Raises ValueError for what is no block of so many bytes."""
+    body = bytearray()
+    at, end = 0, len(block)
+
+    def length_of(half: int) -> int:
+        nonlocal at
+        length = half
+        while half == 15:
+            length += block[at]
+            at += 1
+            if block[at - 1] != 255:
+                break
+        return length
+
+    try:
+        while True:
+            token = block[at]
+            at += 1
+            literals = length_of(token >> 4)
+            if literals > end - at:
+                break
+            body += block[at : at + literals]
+            at += literals
+            if at == end and len(body) == size:
+                return bytes(body)
+            offset = block[at] | block[at + 1] << 8
+            at += 2
+            length = length_of(token & 15) + SHORTEST_MATCH
+            if not 0 < offset <= len(body) or length > size - len(body):
+                break
+            start = len(body) - offset
+            if length <= offset:
+                body += body[start : start + length]
+            else:  # a match that runs into what it writes repeats itself
+                body += (body[start:] * (length // offset + 1))[:length]
+    except IndexError:
+        pass
+    raise ValueError(f"not an LZ4 block of {size} bytes")
+
+
+try:
+    from writer._pack import pack as _pack
+    from writer._pack import unpack as _unpack
+except ImportError:  # not built: see hatch_build.py
+    _pack = None  # type: ignore[assignment]
+    _unpack = unpack_slowly
+
+
+class DamagedError(ValueError):
+    """A stored body that is not what was stored."""
+
+
+def pack(body: bytes) -> bytes:
+    """`body` as it is stored: shorter, or the same."""
+    block = _pack(body) if _pack is not None and len(body) >= SHORTEST else None
+    return body if block is None else zlib.crc32(block).to_bytes(SUM_BYTES, "little") + block
+
+
+def check(stored: bytes, size: int) -> None:
+    """Raises DamagedError unless this is what was stored of `size` bytes, as far as a checksum tells."""
+    if len(stored) != size and (
+        len(stored) > size
+        or zlib.crc32(memoryview(stored)[SUM_BYTES:]).to_bytes(SUM_BYTES, "little") != stored[:SUM_BYTES]
+    ):
+        raise DamagedError("a body is not what was stored")
+
+
+def unpack(stored: bytes, size: int) -> bytes:
+    """The `size` bytes that `stored` stands for, which passed `check`. Raises DamagedError."""
+    if len(stored) == size:
+        return stored
+    block = memoryview(stored)[SUM_BYTES:]
+    try:
+        return _unpack(block, size)
+    except ValueError as error:
+        raise DamagedError(f"a body is not what was stored: {error}") from None
