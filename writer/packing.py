@@ -8,6 +8,7 @@ stored body is packed if it is shorter than the lines it stands for.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
 # Little is saved on less: the disk is written by whole pages.
 SHORTEST = 2048
@@ -56,12 +57,14 @@ def unpack_slowly(block: bytes | memoryview, size: int) -> bytes:
     raise ValueError(f"not an LZ4 block of {size} bytes")
 
 
+_pack: Callable[[bytes], bytes | None] | None
+_unpack: Callable[[bytes | memoryview, int], bytes]
 try:
-    from writer._pack import pack as _pack
-    from writer._pack import unpack as _unpack
+    import writer._pack as _extension
+
+    _pack, _unpack = _extension.pack, _extension.unpack
 except ImportError:  # not built: see hatch_build.py
-    _pack = None  # type: ignore[assignment]
-    _unpack = unpack_slowly
+    _pack, _unpack = None, unpack_slowly
 
 
 class DamagedError(ValueError):
