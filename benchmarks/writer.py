@@ -1,11 +1,12 @@
 # mypy: disable-error-code="no-untyped-call,attr-defined,no-any-return"
 """The writer beside its peers, in one run against a local influxd: `python -m benchmarks.writer`.
 
-Each round runs every contender once on the same events, in turn, into a bucket of its own. Events per second are those
-from the first call until the server has everything: opening a writer counts, closing it after that is `close_ms`. CPU
-is this process's user and system time from the first call to the end of closing. Peers write a part of the events (at
-most 50,000), because they take so much longer; what they cost per event does not depend on it. `fixed_ms` is a whole
-life of a durable writer with one event: opening, a commit, a post, closing. Prints a table and one line of JSON.
+Each round runs every contender once on the same events, in an order of its own, into a bucket of its own, on a server
+and a disk at rest. A ratio is the median of the rounds' ratios. Events per second are those from the first call until
+the server has everything: opening a writer counts, closing it after that is `close_ms`. CPU is this process's user and
+system time from the first call to the end of closing. Peers write a part of the events (at most 50,000), because they
+take so much longer; what they cost per event does not depend on it. `fixed_ms` is a whole life of a durable writer with
+one event: opening, a commit, a post, closing. Prints a table and one line of JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -199,15 +200,21 @@ async def measure(
         print(f"{name:32}{measured.row()}")
     figures: dict[str, Any] = {name: measured.figures() for name, measured in found.items()}
 
-    def ratio(figure: str, ours: str, theirs: str) -> float | None:
-        return figures[ours][figure] / figures[theirs][figure] if {ours, theirs} <= figures.keys() else None
+    def ratio(ours: str, theirs: str, values: Callable[[Measured], list[float]]) -> list[float]:
+        """Round by round: what slows a whole round down is in both."""
+        if not {ours, theirs} <= found.keys():
+            return []
+        return [mine / other for mine, other in zip(values(found[ours]), values(found[theirs]), strict=True)]
 
-    ratios = {
-        "cpu_durable_vs_official": ratio("cpu_us_per_event", "hearthflux durable", "official batching"),
-        "cpu_memory_vs_official": ratio("cpu_us_per_event", "hearthflux memory", "official batching"),
-        "throughput_vs_limit": ratio("events_per_second", "hearthflux durable", LIMIT),
-        "throughput_memory_vs_limit": ratio("events_per_second", "hearthflux memory", LIMIT),
+    each = {
+        "cpu_durable_vs_official": ratio("hearthflux durable", "official batching", lambda one: one.cpu),
+        "cpu_memory_vs_official": ratio("hearthflux memory", "official batching", lambda one: one.cpu),
+        "throughput_vs_limit": ratio("hearthflux durable", LIMIT, lambda one: one.rate),
+        "throughput_memory_vs_limit": ratio("hearthflux memory", LIMIT, lambda one: one.rate),
     }
+    ratios = {name: statistics.median(values) for name, values in each.items() if values}
+    for name in ratios:
+        print(f"{name:32}{ratios[name]:14.3f}{min(each[name]):10.3f}-{max(each[name]):.3f}")
     more: dict[str, float] = {"fixed_ms": await fixed_ms(server, folder, rounds)}
     if streams:
         with fresh_place(server, folder) as place:
@@ -223,7 +230,7 @@ async def measure(
     settings = {"events": count, "peer_events": min(count, PEER_EVENTS), "rounds": rounds, "batch_size": BATCH}
     return {
         "bench": "writer",
-        "ratios": {name: value for name, value in ratios.items() if value is not None},
+        "ratios": ratios,
         "figures": {**settings, "compiled": compiled, **figures, **more},
     }
 
@@ -241,7 +248,7 @@ def chosen(text: str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.writer", description=__doc__)
     parser.add_argument("--events", type=int, default=200_000, help="events per round, of the writer and the limit")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument(
         "--only",
         type=chosen,

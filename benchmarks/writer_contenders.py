@@ -18,7 +18,7 @@ import writer.encoder
 from benchmarks.points import point
 from event_schema import HOME_ASSISTANT_EVENTS, Event
 from operations.influxd import LocalInfluxd
-from writer import BatchWriter, WriterSettings
+from writer import BatchWriter, WriterSettings, packing
 from writer.encoder import Encoder
 from writer.transport import Transport
 
@@ -94,12 +94,14 @@ async def memory(place: Place, events: list[Event]) -> float:
 
 @contextlib.contextmanager
 def pure_python() -> Iterator[None]:
-    """The writer as it is where its extension was not compiled."""
+    """The writer as it is where its extensions were not compiled."""
     compiled, writer.encoder.Quick = writer.encoder.Quick, None  # type: ignore[misc,assignment]
+    pack, packing._pack = packing._pack, None
+    unpack, packing._unpack = packing._unpack, packing.unpack_slowly
     try:
         yield
     finally:
-        writer.encoder.Quick = compiled  # type: ignore[misc]
+        writer.encoder.Quick, packing._pack, packing._unpack = compiled, pack, unpack  # type: ignore[misc]
 
 
 async def durable_in_pure_python(place: Place, events: list[Event]) -> float:

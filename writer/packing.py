@@ -67,31 +67,19 @@ except ImportError:  # not built: see hatch_build.py
     _pack, _unpack = None, unpack_slowly
 
 
-class DamagedError(ValueError):
-    """A stored body that is not what was stored."""
-
-
 def pack(body: bytes) -> bytes:
     """`body` as it is stored: shorter, or the same."""
     block = _pack(body) if _pack is not None and len(body) >= SHORTEST else None
     return body if block is None else zlib.crc32(block).to_bytes(SUM_BYTES, "little") + block
 
 
-def check(stored: bytes, size: int) -> None:
-    """Raises DamagedError unless this is what was stored of `size` bytes, as far as a checksum tells."""
-    if len(stored) != size and (
-        len(stored) > size
-        or zlib.crc32(memoryview(stored)[SUM_BYTES:]).to_bytes(SUM_BYTES, "little") != stored[:SUM_BYTES]
-    ):
-        raise DamagedError("a body is not what was stored")
+def is_whole(stored: bytes, size: int) -> bool:
+    """Whether this is what was stored of `size` bytes, as far as a checksum tells."""
+    if len(stored) >= size:
+        return len(stored) == size
+    return zlib.crc32(memoryview(stored)[SUM_BYTES:]).to_bytes(SUM_BYTES, "little") == stored[:SUM_BYTES]
 
 
 def unpack(stored: bytes, size: int) -> bytes:
-    """The `size` bytes that `stored` stands for, which passed `check`. Raises DamagedError."""
-    if len(stored) == size:
-        return stored
-    block = memoryview(stored)[SUM_BYTES:]
-    try:
-        return _unpack(block, size)
-    except ValueError as error:
-        raise DamagedError(f"a body is not what was stored: {error}") from None
+    """The `size` bytes that `stored`, which is whole, stands for."""
+    return stored if len(stored) == size else _unpack(memoryview(stored)[SUM_BYTES:], size)

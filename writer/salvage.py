@@ -90,20 +90,11 @@ def _remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def all_whole(db: sqlite3.Connection) -> bool:
-    """Whether every body of the queue is as it was stored, as far as that can be told."""
-    return all(_is_whole(row) for row in db.execute(f"SELECT {TABLES['queue']} FROM queue"))
-
-
 def _is_whole(row: Row) -> bool:
     _, _, size, stored = row
     if not isinstance(stored, bytes) or not isinstance(size, int):
         return False
-    try:
-        packing.check(stored, size)
-        return packing.unpack(stored, size).endswith(b"\n")
-    except packing.DamagedError:
-        return False
+    return packing.is_whole(stored, size) and packing.unpack(stored, size).endswith(b"\n")
 
 
 def _extend_to_its_pages(path: Path) -> None:

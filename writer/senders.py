@@ -58,11 +58,17 @@ class Senders:
                 await self._send_again(sender)
             if not chunks:
                 continue
-            dead = await self._resolve(sender, chunks)
+            whole = [chunk for chunk in chunks if not chunk.damaged]
+            dead = await self._resolve(sender, whole) if whole else []
+            for chunk in chunks:
+                if chunk.damaged:
+                    await self._store.set_aside(chunk)
             await self._store.resolved(sender, chunks, dead)
-            self._count(chunks, len(dead))
-            if not dead:
-                self._confirm(chunks)
+            self._stats.dropped += sum(chunk.lines for chunk in chunks if chunk.damaged)
+            if whole:
+                self._count(whole, len(dead))
+            if whole and not dead:
+                self._confirm(whole)
             self._resolved.send()
 
     # again ----------------------------------------------------------------------------------------------

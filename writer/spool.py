@@ -25,7 +25,6 @@ from typing import IO, Any
 
 from writer import findings, packing, salvage
 from writer.findings import Finding, Kept
-from writer.packing import DamagedError
 
 # Measured with 2 MB rows, as a busy writer makes them: half of the CPU time of SQLite's defaults. The cache spares
 # reading a row's pages again when it is deleted; a long log lets pages be used again before they are copied, and most
@@ -86,13 +85,14 @@ class SpoolError(Exception):
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Whole lines, each ended by a line break. `born` is a wall-clock time in seconds. Packed from `packed_from` bytes,
-    or, where that is 0, not packed."""
+    or, where that is 0, not packed. `damaged`: what is stored is not what was stored, and has no body."""
 
     id: int
     born: float
     lines: int
     stored: bytes
     packed_from: int = 0
+    damaged: bool = False
 
     @property
     def size(self) -> int:
@@ -182,8 +182,6 @@ class Spool:
         try:
             self._db = self._connect(self.path)
             damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if damage == "ok" and not salvage.all_whole(self._db):
-                damage = "a body is not what was stored"
         except sqlite3.DatabaseError as error:
             # "full", "unable to open", "locked" are no damage: the file stays as it is.
             if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
@@ -356,13 +354,23 @@ class Spool:
                 size += len(stored)
                 if chunks and size > most_bytes:
                     break
-                packing.check(stored, length)
                 packed_from = length if len(stored) < length else 0
-                chunks.append(Chunk(number, born, lines, stored, packed_from))
+                whole = packing.is_whole(stored, length)
+                chunks.append(Chunk(number, born, lines, stored, packed_from, damaged=not whole))
             rows.close()
-        except (sqlite3.Error, DamagedError) as error:
+        except sqlite3.Error as error:
             raise SpoolError(f"The spool {self.path} cannot be read: {error}.") from None
         return chunks
+
+    def set_aside(self, chunk: Chunk) -> Path:
+        """Keep what is left of a damaged chunk in a file of its own; the queue forgets it when it is resolved."""
+        path = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-batch-{chunk.id}")
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+                file.write(chunk.stored)
+        except OSError as error:
+            raise SpoolError(f"The damaged batch {chunk.id} cannot be kept as {path}: {error.strerror}.") from None
+        return path
 
     def waiting(self) -> Waiting:
         row = self._sql("SELECT sum(lines), sum(bytes), min(id), max(id), min(born) FROM queue").fetchone()

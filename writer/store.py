@@ -97,6 +97,17 @@ class Store:
                 await asyncio.sleep(self._retry_seconds)
         self.backlog.resolve(sender, recorded=bool(dead))
 
+    async def set_aside(self, chunk: Chunk) -> None:
+        """What is stored of a chunk is not what was stored: it cannot be sent, and is kept for a look."""
+        kept_at = ""
+        try:
+            kept_at = str(await self._run(self._spool.set_aside, chunk))
+        except SpoolError as error:
+            self._in_trouble(error)
+        self._log.say(
+            logging.ERROR, "a batch in the spool is damaged and was dropped", dropped=chunk.lines, kept_at=kept_at
+        )
+
     async def load(self) -> None:
         """Fill the memory's part of the backlog from the disk. Raises SpoolError."""
         await asyncio.shield(self._begin_to_load())
