@@ -89,9 +89,9 @@ static size_t pack(const uint8_t *source, size_t size, uint8_t *target, size_t r
         at++;
         while (at <= last_start) {
             const uint8_t *match = source;
-            size_t looks = 1 << PATIENCE, length;
+            size_t looks = 1 << PATIENCE, step, length;
             int found = 0;
-            while (at <= last_start) {
+            for (;;) {
                 uint32_t hash = hash_of(at);
                 match = source + table[hash];
                 table[hash] = (uint32_t)(at - source);
@@ -99,7 +99,10 @@ static size_t pack(const uint8_t *source, size_t size, uint8_t *target, size_t r
                     found = 1;
                     break;
                 }
-                at += looks++ >> PATIENCE;
+                step = looks++ >> PATIENCE;
+                if ((size_t)(last_start - at) < step)
+                    break;
+                at += step;
             }
             if (!found)
                 break;

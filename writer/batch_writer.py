@@ -170,6 +170,7 @@ class BatchWriter:
         accepted = refused = position = 0
         seen: Seen | None = {} if self._intake.quality.watch_duplicates else None
         groups: dict[asyncio.Future[None], None] = {}
+        early = len(batch) > EARLY_BATCHES * self.settings.batch_size
         while position < len(batch):
             self._check_open()
             encoded = self._encode(batch, position, seen)
@@ -180,8 +181,8 @@ class BatchWriter:
             if encoded.lines and (group := await self._acceptance.put(encoded.body, encoded.lines)) is not None:
                 groups[group] = None
             await asyncio.sleep(0)
-            if len(batch) - position > EARLY_BATCHES * self.settings.batch_size:
-                self._begin_early()
+            if early:
+                early = not self._began_early()
         for group in groups:
             await asyncio.shield(group)
         self._stats.accept_time.add(time.perf_counter() - started)
@@ -190,11 +191,12 @@ class BatchWriter:
             raise InvalidEvent(first.field, first.value, rule)
         return accepted
 
-    def _begin_early(self) -> None:
+    def _began_early(self) -> bool:
         """Connections that have nothing to do take what is there: whole batches of it come soon enough."""
         backlog = self._store.backlog
         if 0 < backlog.unsent == backlog.pending:
             self._senders.hurry(backlog.last)
+        return backlog.pending > 0
 
     def refuse(self, message: object, error: InvalidEvent) -> None:
         """Count and keep what could not even be made an event, as `write` does with an event that it refuses.

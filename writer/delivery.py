@@ -155,6 +155,10 @@ class Delivery:
             await asyncio.sleep(min(left, TOKEN_CHECK_SECONDS))
         await asyncio.sleep(max(end - time.monotonic(), 0))
 
+    def failed(self, sender: int, error: Exception) -> None:
+        """`health` is to say so until it goes on."""
+        self.troubles[sender] = (f"a fault of the writer: {type(error).__name__}: {error}", time.monotonic())
+
     def _untroubled(self, sender: int) -> None:
         trouble = self.troubles.pop(sender, None)
         if trouble is not None and not self.troubles:

@@ -67,17 +67,28 @@ except ImportError:  # not built: see hatch_build.py
     _pack, _unpack = None, unpack_slowly
 
 
-def pack(body: bytes) -> bytes:
-    """`body` as it is stored: shorter, or the same."""
+def compiled() -> bool:
+    return _pack is not None
+
+
+def _sum(block: bytes | memoryview, size: int, lines: int) -> bytes:
+    """Also of what is said of the block: one that is whole can be unpacked, and counts what it holds."""
+    return zlib.crc32(block, zlib.crc32(b"%d bytes, %d lines" % (size, lines))).to_bytes(SUM_BYTES, "little")
+
+
+def pack(body: bytes, lines: int) -> bytes:
+    """`body`, of so many lines, as it is stored: shorter, or the same."""
     block = _pack(body) if _pack is not None and len(body) >= SHORTEST else None
-    return body if block is None else zlib.crc32(block).to_bytes(SUM_BYTES, "little") + block
+    return body if block is None else _sum(block, len(body), lines) + block
 
 
-def is_whole(stored: bytes, size: int) -> bool:
-    """Whether this is what was stored of `size` bytes, as far as a checksum tells."""
-    if len(stored) >= size:
-        return len(stored) == size
-    return zlib.crc32(memoryview(stored)[SUM_BYTES:]).to_bytes(SUM_BYTES, "little") == stored[:SUM_BYTES]
+def is_whole(stored: bytes, size: object, lines: object) -> bool:
+    """Whether this is what was stored of `size` bytes and so many lines, as far as a checksum tells."""
+    if type(size) is not int or type(lines) is not int or len(stored) > size:
+        return False
+    if len(stored) == size:
+        return True
+    return _sum(memoryview(stored)[SUM_BYTES:], size, lines) == stored[:SUM_BYTES]
 
 
 def unpack(stored: bytes, size: int) -> bytes:

@@ -19,6 +19,12 @@ TABLES = {
     "dead_letters": "died, status, reason, line",
     "refused": "seen, entity, rule, event",
     "noticed": "seen, entity, rule, event, outcome",
+    "damaged": "found, born, lines, bytes, body",
+}
+# How they are read: one bit makes a text of a blob, and then not every text can be read.
+READ = {
+    table: ", ".join(f"CAST({name} AS BLOB)" if name in ("body", "line") else name for name in names.split(", "))
+    for table, names in TABLES.items()
 }
 
 SQLITE = b"SQLite format 3\0"
@@ -60,10 +66,11 @@ def rescue(path: Path, connect: Callable[[Path], sqlite3.Connection]) -> Path:
         target.execute("BEGIN")
         for table, names in TABLES.items():
             with contextlib.suppress(sqlite3.DatabaseError):
-                for row in _rows(damaged, table, names):
+                for row in _rows(damaged, table, READ[table]):
                     if table != "queue" or _is_whole(row):
                         marks = ", ".join("?" * len(row))
-                        target.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row)
+                        with contextlib.suppress(sqlite3.IntegrityError):  # not what was stored, in another way
+                            target.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row)
         target.execute("COMMIT")
     aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}")
     # The file itself last: while it is there, a rescue begins anew.
@@ -91,10 +98,8 @@ def _remove(path: Path) -> None:
 
 
 def _is_whole(row: Row) -> bool:
-    _, _, size, stored = row
-    if not isinstance(stored, bytes) or not isinstance(size, int):
-        return False
-    return packing.is_whole(stored, size) and packing.unpack(stored, size).endswith(b"\n")
+    _, lines, size, stored = row
+    return packing.is_whole(stored, size, lines) and packing.unpack(stored, size).endswith(b"\n")
 
 
 def _extend_to_its_pages(path: Path) -> None:

@@ -118,9 +118,10 @@ class Senders:
         while True:
             try:
                 return await self._delivery.resolve(sender, [chunk.body for chunk in chunks])
-            except Exception:
+            except Exception as error:
                 # A fault of this program, not of the server: the batch stays, and so does the sender.
                 log.exception("delivery failed")
+                self._delivery.failed(sender, error)
                 await asyncio.sleep(self._settings.retry_longest)
 
     def _count(self, chunks: list[Chunk], dead: int) -> None:

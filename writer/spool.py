@@ -49,6 +49,7 @@ CREATE TABLE IF NOT EXISTS queue (
 CREATE TABLE IF NOT EXISTS dead_letters (
     id INTEGER PRIMARY KEY AUTOINCREMENT, died REAL NOT NULL, status INTEGER NOT NULL, reason TEXT NOT NULL,
     line BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS damaged (id INTEGER PRIMARY KEY, found REAL NOT NULL, born, lines, bytes, body);
 """
 # Room for the few pages of a delete, given up when the disk is full: without it nothing could ever be freed.
 RESERVE_PAGES = 64
@@ -82,6 +83,14 @@ class SpoolError(Exception):
     """The spool cannot do what was asked (disk full, in use, unreadable); the message is for a person."""
 
 
+# What a number in the queue counts as, in SQL and here: any bit of it may have changed on the disk.
+COUNTED = "CASE typeof({0}) WHEN 'integer' THEN {0} ELSE 0 END"
+
+
+def _counted(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Whole lines, each ended by a line break. `born` is a wall-clock time in seconds. Packed from `packed_from` bytes,
@@ -96,14 +105,32 @@ class Chunk:
 
     @property
     def size(self) -> int:
-        return self.packed_from or len(self.stored)
+        return self.packed_from if self.packed_from or self.damaged else len(self.stored)
 
     @property
     def body(self) -> bytes:
         return packing.unpack(self.stored, self.size)
 
+    @classmethod
+    def of_row(cls, number: int, born: object, lines: object, size: object, stored: bytes) -> Chunk:
+        """What a disk gives back, in which any bit may have changed."""
+        whole = packing.is_whole(stored, size, lines)
+        counted = _counted(size)
+        packed_from = counted if not whole or counted != len(stored) else 0
+        if whole and packed_from and not packing.compiled():
+            # Here, in the thread of the disk: slowly unpacked, a batch would keep the event loop.
+            stored, packed_from = packing.unpack(stored, packed_from), 0
+        return cls(
+            number,
+            born if isinstance(born, float) else time.time(),
+            _counted(lines),
+            stored,
+            packed_from,
+            damaged=not whole,
+        )
+
     def packed(self) -> Chunk:
-        stored = packing.pack(self.stored)
+        stored = packing.pack(self.stored, self.lines)
         if len(stored) == len(self.stored):
             return self
         return replace(self, stored=stored, packed_from=len(self.stored))
@@ -348,39 +375,41 @@ class Spool:
         size = 0
         try:
             rows = self._sql(
-                "SELECT id, born, lines, bytes, body FROM queue WHERE id > ? AND id <= ? ORDER BY id", [after, to]
+                f"SELECT id, {salvage.READ['queue']} FROM queue WHERE id > ? AND id <= ? ORDER BY id", [after, to]
             )
-            for number, born, lines, length, stored in rows:
-                size += len(stored)
+            for row in rows:
+                chunk = Chunk.of_row(*row)
+                size += len(chunk.stored)
                 if chunks and size > most_bytes:
                     break
-                packed_from = length if len(stored) < length else 0
-                whole = packing.is_whole(stored, length)
-                chunks.append(Chunk(number, born, lines, stored, packed_from, damaged=not whole))
+                chunks.append(chunk)
             rows.close()
         except sqlite3.Error as error:
             raise SpoolError(f"The spool {self.path} cannot be read: {error}.") from None
         return chunks
 
-    def set_aside(self, chunk: Chunk) -> Path:
-        """Keep what is left of a damaged chunk in a file of its own; the queue forgets it when it is resolved."""
-        path = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-batch-{chunk.id}")
-        try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-                file.write(chunk.stored)
-        except OSError as error:
-            raise SpoolError(f"The damaged batch {chunk.id} cannot be kept as {path}: {error.strerror}.") from None
-        return path
+    def set_aside(self, number: int) -> None:
+        """Move a damaged chunk, as it is, from the queue to where nothing but a person looks."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO damaged (found, born, lines, bytes, body)"
+                " SELECT ?, born, lines, bytes, body FROM queue WHERE id = ?",
+                [time.time(), number],
+            )
+            db.execute("DELETE FROM queue WHERE id = ?", [number])
 
     def waiting(self) -> Waiting:
-        row = self._sql("SELECT sum(lines), sum(bytes), min(id), max(id), min(born) FROM queue").fetchone()
+        lines, size = COUNTED.format("lines"), COUNTED.format("bytes")
+        born = "CASE typeof(born) WHEN 'real' THEN born END"
+        row = self._sql(f"SELECT sum({lines}), sum({size}), min(id), max(id), min({born}) FROM queue").fetchone()
         return Waiting() if row[0] is None else Waiting(*row)
 
     # dead letters and what the rules found --------------------------------------------------------------------
 
     def dead_letters(self, first: int = 0, most: int = 1000) -> list[DeadLetter]:
         rows = self._sql(
-            "SELECT id, died, status, reason, line FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?", [first, most]
+            f"SELECT id, {salvage.READ['dead_letters']} FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?",
+            [first, most],
         )
         return [DeadLetter(*row) for row in rows]
 

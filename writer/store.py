@@ -98,14 +98,20 @@ class Store:
         self.backlog.resolve(sender, recorded=bool(dead))
 
     async def set_aside(self, chunk: Chunk) -> None:
-        """What is stored of a chunk is not what was stored: it cannot be sent, and is kept for a look."""
-        kept_at = ""
-        try:
-            kept_at = str(await self._run(self._spool.set_aside, chunk))
-        except SpoolError as error:
-            self._in_trouble(error)
+        """What is stored of a chunk is not what was stored: it cannot be sent, and is kept for a look. Goes on trying
+        while the disk refuses."""
+        while True:
+            try:
+                await self._run(self._spool.set_aside, chunk.id)
+                break
+            except SpoolError as error:
+                self._in_trouble(error)
+                await asyncio.sleep(self._retry_seconds)
+        self.trouble = ""
         self._log.say(
-            logging.ERROR, "a batch in the spool is damaged and was dropped", dropped=chunk.lines, kept_at=kept_at
+            logging.ERROR,
+            "a batch in the spool is damaged: it was dropped, and is kept in the spool's table 'damaged'",
+            dropped=chunk.lines,
         )
 
     async def load(self) -> None:
