@@ -27,8 +27,6 @@ from writer.writer_log import WriterLog, log
 ENCODED_AT_FIRST, ENCODED_AT_LEAST, ENCODED_AT_MOST = 500, 25, 2000
 LONGEST_ENCODING, SHORTEST_ENCODING = 0.003, 0.001
 PART_BYTES = 1024 * 1024
-# A call with so many batches and more does not wait until the first one is whole.
-EARLY_BATCHES = 4
 
 
 class BatchWriter:
@@ -170,7 +168,6 @@ class BatchWriter:
         accepted = refused = position = 0
         seen: Seen | None = {} if self._intake.quality.watch_duplicates else None
         groups: dict[asyncio.Future[None], None] = {}
-        early = len(batch) > EARLY_BATCHES * self.settings.batch_size
         while position < len(batch):
             self._check_open()
             encoded = self._encode(batch, position, seen)
@@ -181,8 +178,6 @@ class BatchWriter:
             if encoded.lines and (group := await self._acceptance.put(encoded.body, encoded.lines)) is not None:
                 groups[group] = None
             await asyncio.sleep(0)
-            if early:
-                early = not self._began_early()
         for group in groups:
             await asyncio.shield(group)
         self._stats.accept_time.add(time.perf_counter() - started)
@@ -190,13 +185,6 @@ class BatchWriter:
             rule = f"{first.rule} ({refused} of {len(batch)} events were refused, the others are accepted)"
             raise InvalidEvent(first.field, first.value, rule)
         return accepted
-
-    def _began_early(self) -> bool:
-        """Connections that have nothing to do take what is there: whole batches of it come soon enough."""
-        backlog = self._store.backlog
-        if 0 < backlog.unsent == backlog.pending:
-            self._senders.hurry(backlog.last)
-        return backlog.pending > 0
 
     def refuse(self, message: object, error: InvalidEvent) -> None:
         """Count and keep what could not even be made an event, as `write` does with an event that it refuses.
