@@ -21,9 +21,10 @@ TABLES = {
     "noticed": "seen, entity, rule, event, outcome",
     "damaged": "found, born, lines, bytes, body",
 }
-# How they are read: one bit makes a text of a blob, and then not every text can be read.
+# How they are read: one bit makes a text of a blob, and then not every text can be read, or nothing.
+BLOBS = ("body", "line")
 READ = {
-    table: ", ".join(f"CAST({name} AS BLOB)" if name in ("body", "line") else name for name in names.split(", "))
+    table: ", ".join(f"coalesce(CAST({one} AS BLOB), x'')" if one in BLOBS else one for one in names.split(", "))
     for table, names in TABLES.items()
 }
 
