@@ -250,13 +250,18 @@ class Encoder:
         kept = self._rules.out_of_range(event, field, value)
         return "" if kept is None else field_text(field.name, field.kind, kept)
 
-    def _attributes(self, event: Event) -> bytes:
+    def _quick_attributes(self, event: Event) -> bytes:
+        """For the quick ways: what a rule has to say is said once, by the careful one."""
+        return self._attributes(event, lambda *_: _wants_care())
+
+    def _attributes(self, event: Event, unfit: Callable[[Event, InvalidEvent], object] | None = None) -> bytes:
         """`,attribute_name=value` for each; an attribute that is empty is left out."""
+        unfit = unfit or self._rules.unfit
         attributes = event.attributes
         if attributes is None:
             return b""
         if not isinstance(attributes, Mapping):
-            self._rules.unfit(event, InvalidEvent("attributes", attributes, "an object with named values"))
+            unfit(event, InvalidEvent("attributes", attributes, "an object with named values"))
             return b""
         parts = []
         for name, value in attributes.items():
@@ -267,7 +272,7 @@ class Encoder:
                     raise InvalidEvent("attributes", name, "an attribute's name is letters, digits and underscores")
                 parts.append("," + field_text(f"attribute_{name}", attribute_kind(name), value))
             except InvalidEvent as error:
-                self._rules.unfit(event, error)
+                unfit(event, error)
         return "".join(parts).encode()
 
     @property
@@ -291,7 +296,7 @@ class Encoder:
             fields,
             self._prefixes,
             self._new_prefix,
-            self._attributes,
+            self._quick_attributes,
             otherwise,
             WantsCareError,
             EARLIEST_NS,
@@ -330,7 +335,7 @@ class Encoder:
             "new_prefix": self._new_prefix,
             "careful": self._careful,
             "nothing": _nothing_to_store,
-            "attributes": self._attributes,
+            "attributes": self._quick_attributes,
             "wants_care": _wants_care,
             "WantsCareError": WantsCareError,
             "join": b"".join,

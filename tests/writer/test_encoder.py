@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from event_schema import HOME_ASSISTANT_EVENTS, Event, InvalidEvent
@@ -124,6 +124,7 @@ GOOD_VALUES = st.fixed_dictionaries(
     st.sampled_from([1, 150, 10**6]),
     st.sampled_from(["reject", "warn", "repair"]),
 )
+@example([{"time_ns": 0, "attributes": ""}], 1, "warn")
 def test_lists_become_the_same_lines_both_ways(values: list[dict[str, Any]], most_bytes: int, action: Action) -> None:
     """Bad events among good ones, whatever the rules do with them, in parts of any size."""
     events = [Event(**{**BASE, **chosen}) for chosen in values]
