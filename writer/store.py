@@ -60,6 +60,18 @@ class Store:
     async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
+    async def _insist(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Go on trying while the disk refuses."""
+        while True:
+            try:
+                await self._run(call, *arguments)
+            except SpoolError as error:
+                self._in_trouble(error)
+                await asyncio.sleep(self._retry_seconds)
+            else:
+                self.trouble = ""
+                return
+
     def _pack_and_commit(
         self, chunks: Sequence[Chunk], resolved: Sequence[tuple[int, int]], found: Sequence[Finding]
     ) -> Sequence[Chunk]:
@@ -87,27 +99,14 @@ class Store:
 
     async def resolved(self, sender: int, chunks: Sequence[Chunk], dead: Sequence[DeadLine]) -> None:
         """The server has what `sender` took, but for the dead lines. Goes on trying while the disk refuses."""
-        while dead:
-            try:
-                await self._run(self._spool.bury, chunks[0].id, chunks[-1].id, dead)
-                self.trouble = ""
-                break
-            except SpoolError as error:
-                self._in_trouble(error)
-                await asyncio.sleep(self._retry_seconds)
+        if dead:
+            await self._insist(self._spool.bury, chunks[0].id, chunks[-1].id, dead)
         self.backlog.resolve(sender, recorded=bool(dead))
 
     async def set_aside(self, chunk: Chunk) -> None:
         """What is stored of a chunk is not what was stored: it cannot be sent, and is kept for a look. Goes on trying
         while the disk refuses."""
-        while True:
-            try:
-                await self._run(self._spool.set_aside, chunk.id)
-                break
-            except SpoolError as error:
-                self._in_trouble(error)
-                await asyncio.sleep(self._retry_seconds)
-        self.trouble = ""
+        await self._insist(self._spool.set_aside, chunk.id)
         self._log.say(
             logging.ERROR,
             "a batch in the spool is damaged: it was dropped, and is kept in the spool's table 'damaged'",
