@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from writer.spool import Chunk, Waiting
+from writer.chunk import Chunk
+from writer.spool import Waiting
 
 # Lines, and how many they are.
 Part = tuple[bytes, int]

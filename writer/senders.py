@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections import deque
 
+from writer.chunk import Chunk
 from writer.delivery import Delivery
 from writer.settings import WriterSettings
 from writer.signal import Signal
-from writer.spool import Chunk, SpoolError
+from writer.spool import SpoolError
 from writer.stats import Stats
 from writer.store import DeadLine, Store
 from writer.writer_log import log

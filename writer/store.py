@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from writer.backlog import Backlog
+from writer.chunk import Chunk
 from writer.findings import Finding
 from writer.settings import WriterSettings
-from writer.spool import LARGE_PAGE_BYTES, PAGE_BYTES, Chunk, Spool, SpoolError
+from writer.spool import LARGE_PAGE_BYTES, PAGE_BYTES, Spool, SpoolError
 from writer.writer_log import WriterLog
 
 LARGE_BATCH = 4000

@@ -15,8 +15,9 @@ from operations.report.quality import Gap, gaps
 from operations.report.reading import EntityInfo, Value, season_name
 from operations.report.temperatures import by_place, choose_indoor, choose_outdoor, hours_of_day, seasons, spreads
 from operations.spool_view import Refusals, look, refusals
+from writer.chunk import Chunk
 from writer.findings import Finding
-from writer.spool import Chunk, Spool
+from writer.spool import Spool
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")

@@ -14,7 +14,8 @@ import pytest
 
 from tests.writer.conftest import Home
 from writer import BatchWriter
-from writer.spool import Chunk, Spool
+from writer.chunk import Chunk
+from writer.spool import Spool
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,7 +14,8 @@ from tests.writer.conftest import Home, until
 from tests.writer.faulty import EndlessProxy, FaultyProxy, refusal
 from tests.writer.test_batch_writing import check
 from writer import BatchWriter, Event
-from writer.spool import Chunk, Spool
+from writer.chunk import Chunk
+from writer.spool import Spool
 
 MakeEvents = Callable[..., list[Event]]
 

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from tests.writer.conftest import Home
 from writer import BatchWriter, packing
 from writer.backlog import Backlog
+from writer.chunk import Chunk
 from writer.packing import unpack_slowly
 from writer.salvage import rescue
-from writer.spool import Chunk, Spool, connect
+from writer.spool import Spool, connect
 
 Unpack = Callable[[bytes, int], bytes]
 # Both ways there are; where the compiled one was not built, it is the slow one twice.

@@ -15,7 +15,8 @@ import pytest
 from operations.cli import main
 from tests.writer.conftest import Home, until
 from writer import BatchWriter, Event, InvalidEvent
-from writer.spool import Chunk, Spool
+from writer.chunk import Chunk
+from writer.spool import Spool
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from writer.spool import Chunk, Spool, SpoolError
+from writer.chunk import Chunk
+from writer.spool import Spool, SpoolError
 
 MEGABYTE = 1024 * 1024
 

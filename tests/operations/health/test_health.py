@@ -28,7 +28,8 @@ from tests.conftest import MakeInfluxd
 from tests.operations.conftest import Run
 from tests.operations.homes import LiveHome, make_home
 from tools.find import ROOT
-from writer.spool import Chunk, Spool
+from writer.chunk import Chunk
+from writer.spool import Spool
 
 MINUTE = timedelta(minutes=1)
 
