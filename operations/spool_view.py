@@ -12,6 +12,7 @@ from pathlib import Path
 
 from operations.errors import UserError
 from writer.settings import DEFAULT_SPOOL
+from writer.spool import Spool, SpoolError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +32,37 @@ def spool_path(environment: Mapping[str, str] = os.environ) -> tuple[Path, bool]
     return (Path(given), True) if given else (DEFAULT_SPOOL, False)
 
 
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def _must_be_there(path: Path) -> None:
     if not path.is_file():
         raise UserError(f"There is no spool at {path}: name the writer's in INFLUXDB_SPOOL_PATH.")
+
+
+def _unreadable(path: Path, error: sqlite3.Error) -> UserError:
+    return UserError(f"The spool {path} cannot be read: {error}.")
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    _must_be_there(path)
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as spool:
             yield spool
     except sqlite3.Error as error:
-        raise UserError(f"The spool {path} cannot be read: {error}.") from None
+        raise _unreadable(path, error) from None
 
 
 def look(path: Path, *, now: float | None = None) -> SpoolView:
     """Look into a spool. Raises UserError where there is none or it can't be read."""
-    with _reading(path) as spool:
-        lines, size, oldest = spool.execute("SELECT sum(lines), sum(bytes), min(born) FROM queue").fetchone()
-        letters = spool.execute("SELECT count(*) FROM dead_letters").fetchone()[0]
-    age = 0.0 if oldest is None else max(0.0, (time.time() if now is None else now) - oldest)
-    return SpoolView(path, int(lines or 0), int(size or 0), age, int(letters))
+    _must_be_there(path)
+    try:
+        with contextlib.closing(Spool.look(path)) as spool:
+            waiting, letters = spool.waiting(), spool.dead_letter_count()
+    except SpoolError as error:
+        raise UserError(str(error)) from None
+    except sqlite3.Error as error:
+        raise _unreadable(path, error) from None
+    age = 0.0 if waiting.oldest is None else max(0.0, (time.time() if now is None else now) - waiting.oldest)
+    return SpoolView(path, waiting.lines, waiting.size, age, letters)
 
 
 @dataclass(frozen=True, slots=True)
